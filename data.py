@@ -1,0 +1,260 @@
+"""The sequences of the two tasks, as `tf.data` sets of batches.
+
+    sin     x_t = sin(omega * t + phi)       y_t = x_{t+1}      predict the next sample
+    memory  3 1 4 ␣ ␣ ␣ # ␣ ␣ ␣  →  ␣ ␣ ␣ ␣ ␣ ␣ ␣ 3 1 4         recall digits after a lag
+
+Training sets draw fresh sequences in each pass, from a generator keyed by (seed, epoch), so that a
+run resumed at epoch k sees what it would have seen; test sets are the same in every pass, and their
+key is never a training set's. All sequences are drawn with NumPy; the functions that do so,
+`draw_sin` and `draw_memory`, can be used without TensorFlow's graph.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+SIN_STEP = 0.15
+"""Distance of two samples of a sine curve, in units of t."""
+SIN_OMEGA = (0.5, 1.0)
+"""Range of the angular frequency, in radians per unit of t."""
+
+BLANK, DELIMITER = "␣", "#"
+
+
+def generate_sin_data(
+    sz_dataset: int,
+    sz_batch: int,
+    num_samples: int = 100,
+    *,
+    seed: int = 0,
+    training: bool = True,
+    first_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Sine curves of random frequency and phase; the truth is the next sample.
+
+    Args:
+        sz_dataset: Number of curves in one pass.
+        sz_batch: B; the last batch of a pass is smaller where it must be.
+        num_samples: T, the number of samples of a curve.
+        seed: Seeds the generator, a whole number from 0.
+        training: Whether each pass draws fresh curves; otherwise all passes are the same.
+        first_epoch: The epoch of a training set's first pass.
+
+    Returns:
+        A set of batches (x [B, T, 1] float32, y [B, T] float32) with y[:, t] = x[:, t + 1, 0].
+
+    Raises:
+        ValueError: If a size is not a whole number from 1.
+    """
+    _check_sizes(sz_dataset=sz_dataset, sz_batch=sz_batch, num_samples=num_samples)
+    signature = (
+        tf.TensorSpec([None, num_samples, 1], tf.float32),
+        tf.TensorSpec([None, num_samples], tf.float32),
+    )
+
+    def draw(rng: np.random.Generator, nbr_curves: int) -> tuple[np.ndarray, np.ndarray]:
+        curves = draw_sin(rng, nbr_curves, num_samples + 1)
+        return curves[:, :-1, np.newaxis], curves[:, 1:]
+
+    return _dataset(draw, signature, sz_dataset, sz_batch, seed, training, first_epoch)
+
+
+def generate_memory_data(
+    sz_dataset: int,
+    sz_batch: int,
+    to_remember_len: int,
+    blank_separation_len: int,
+    num_digits: int = 9,
+    recall_input: str = "blank",
+    *,
+    seed: int = 0,
+    training: bool = True,
+    first_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Sequences of the memory task: random digits, blanks, a delimiter, the digits again.
+
+    The copy task of Hochreiter & Schmidhuber 1997 and Arjovsky et al. 2016. Digits are the symbols
+    0 … `num_digits` - 1, blank is `num_digits`, the delimiter `num_digits` + 1. With 3 digits and
+    3 blanks, input → target:
+
+        recall_input="blank"   3 1 4 ␣ ␣ ␣ # ␣ ␣ ␣ → ␣ ␣ ␣ ␣ ␣ ␣ ␣ 3 1 4
+        recall_input="truth"   3 1 4 ␣ ␣ ␣ # 3 1 → ␣ ␣ ␣ ␣ ␣ ␣ 3 1 4
+
+    "blank" leaves the cell to itself; "truth" is teacher forcing: while it recalls, the cell is
+    given the digit before the one it has to predict.
+
+    Args:
+        sz_dataset: Number of sequences in one pass.
+        sz_batch: B; the last batch of a pass is smaller where it must be.
+        to_remember_len: L, the number of digits.
+        blank_separation_len: The number of blanks between the digits and the delimiter.
+        num_digits: The number of kinds of digits (the sheet's 9: from 0 to 8).
+        recall_input: "blank" or "truth".
+        seed: Seeds the generator, a whole number from 0.
+        training: Whether each pass draws fresh sequences; otherwise all passes are the same.
+        first_epoch: The epoch of a training set's first pass.
+
+    Returns:
+        A set of batches (x [B, T, C] float32 one-hot, y [B, T] int32), with C = `num_digits` + 2
+        symbols; the last L entries of y are the digits.
+
+    Raises:
+        ValueError: If a size is not a positive whole number, or `recall_input` is another word.
+    """
+    _check_sizes(sz_dataset=sz_dataset, sz_batch=sz_batch)
+    len_inp = get_memory_length(to_remember_len, blank_separation_len, recall_input)
+    nbr_symbols = num_digits + 2
+    signature = (
+        tf.TensorSpec([None, len_inp, nbr_symbols], tf.float32),
+        tf.TensorSpec([None, len_inp], tf.int32),
+    )
+
+    def draw(rng: np.random.Generator, nbr_sequences: int) -> tuple[np.ndarray, np.ndarray]:
+        inputs, targets = draw_memory(
+            rng, nbr_sequences, to_remember_len, blank_separation_len, num_digits, recall_input
+        )
+        return np.eye(nbr_symbols, dtype=np.float32)[inputs], targets
+
+    return _dataset(draw, signature, sz_dataset, sz_batch, seed, training, first_epoch)
+
+
+def draw_sin(rng: np.random.Generator, nbr_curves: int, num_samples: int) -> np.ndarray:
+    """Samples of sin(omega t + phi), t = 0, 0.15, 0.30, …, one curve a row.
+
+    Returns:
+        An array [`nbr_curves`, `num_samples`] of float32; omega is uniform in [0.5, 1.0) rad per
+        unit of t, phi uniform in [0, 2 pi).
+    """
+    omega = rng.uniform(*SIN_OMEGA, size=[nbr_curves, 1])
+    phi = rng.uniform(0.0, 2.0 * np.pi, size=[nbr_curves, 1])
+    t = SIN_STEP * np.arange(num_samples)
+    return np.sin(omega * t + phi).astype(np.float32)
+
+
+def draw_memory(
+    rng: np.random.Generator,
+    nbr_sequences: int,
+    to_remember_len: int,
+    blank_separation_len: int,
+    num_digits: int = 9,
+    recall_input: str = "blank",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Symbols of the memory task, as described at `generate_memory_data`.
+
+    Returns:
+        Inputs and targets, arrays [`nbr_sequences`, T] of int32.
+    """
+    len_inp = get_memory_length(to_remember_len, blank_separation_len, recall_input)
+    _check_sizes(num_digits=num_digits)
+    blank, delimiter = num_digits, num_digits + 1
+    digits = rng.integers(num_digits, size=[nbr_sequences, to_remember_len], dtype=np.int32)
+
+    inputs = np.full([nbr_sequences, len_inp], blank, np.int32)
+    inputs[:, :to_remember_len] = digits
+    inputs[:, to_remember_len + blank_separation_len] = delimiter
+    if recall_input == "truth" and to_remember_len > 1:
+        inputs[:, -(to_remember_len - 1) :] = digits[:, :-1]
+
+    targets = np.full([nbr_sequences, len_inp], blank, np.int32)
+    targets[:, -to_remember_len:] = digits
+    return inputs, targets
+
+
+def get_memory_length(
+    to_remember_len: int, blank_separation_len: int, recall_input: str = "blank"
+) -> int:
+    """T, the number of time steps of a sequence of the memory task.
+
+    Raises:
+        ValueError: If `to_remember_len` is not positive, `blank_separation_len` negative, or
+            `recall_input` neither "blank" nor "truth".
+    """
+    _check_sizes(to_remember_len=to_remember_len)
+    _check_sizes(minimum=0, blank_separation_len=blank_separation_len)
+    if recall_input not in ("blank", "truth"):
+        raise ValueError(f'recall_input must be "blank" or "truth", got {recall_input!r}')
+    len_printed = 2 * to_remember_len + blank_separation_len + 1
+    return len_printed if recall_input == "blank" else len_printed - 1
+
+
+def get_memoryless_loss(len_inp: int, to_remember_len: int, num_digits: int = 9) -> float:
+    """The cross-entropy, in nats, of the best guess without a memory: L ln(K) / T.
+
+    Such a guess prints the blanks for certain, and the digits uniformly at random (Arjovsky et al.
+    2016).
+    """
+    return to_remember_len * math.log(num_digits) / len_inp
+
+
+def to_human_readable(*sequences: np.ndarray, num_digits: int = 9) -> str:
+    """Renders sequences of the memory task: `3 1 4 ␣ # ␣ ␣ ␣ → ␣ ␣ ␣ ␣ ␣ 3 1 4`.
+
+    Args:
+        *sequences: Each [T] integer symbols, or [T, C] one-hot or logits (their largest counts).
+        num_digits: The number of kinds of digits, which tells blank and delimiter from them.
+    """
+    names = [*map(str, range(num_digits)), BLANK, DELIMITER]
+    symbols = [np.argmax(s, axis=1) if np.ndim(s) == 2 else s for s in sequences]
+    return " → ".join(" ".join(names[symbol] for symbol in s) for s in symbols)
+
+
+def one_pass(sess: tf.Session, it_init: tf.Operation, fetches: Any) -> Iterator[Any]:
+    """Runs an iterator's initialiser, then yields the values of `fetches` batch by batch."""
+    sess.run(it_init)
+    while True:
+        try:
+            values = sess.run(fetches)
+        except tf.errors.OutOfRangeError:
+            return
+        yield values
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """Yields a temporary path beside `path`, renamed to `path` when the block ends without error.
+
+    Whatever happens, `path` holds either what it held before or all that the block wrote.
+    """
+    path = Path(path)
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
+        temporary = Path(folder) / path.name
+        yield temporary
+        os.replace(temporary, path)
+
+
+def _dataset(
+    draw: Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]],
+    signature: tuple[tf.TensorSpec, tf.TensorSpec],
+    sz_dataset: int,
+    sz_batch: int,
+    seed: int,
+    training: bool,
+    first_epoch: int,
+) -> tf.data.Dataset:
+    """A set of batches that calls `draw(rng, number of sequences)` for each batch."""
+    epochs = itertools.count(first_epoch)
+
+    def one_epoch() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        # The first number tells training (0, epoch) from test (1,): their keys never coincide.
+        key = (0, next(epochs)) if training else (1,)
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+        for start in range(0, sz_dataset, sz_batch):
+            yield draw(rng, min(sz_batch, sz_dataset - start))
+
+    return tf.data.Dataset.from_generator(one_epoch, output_signature=signature).prefetch(1)
+
+
+def _check_sizes(minimum: int = 1, **sizes: int) -> None:
+    for name, size in sizes.items():
+        if not isinstance(size, (int, np.integer)) or size < minimum:
+            raise ValueError(f"{name} must be a whole number from {minimum}, got {size!r}")

@@ -1,0 +1,661 @@
+"""Trains and tests one recurrent network on one of the sheet's two tasks.
+
+    python main.py --cell lstm --task sin        continues sine curves
+    python main.py --cell basic --task memory    recalls digits after a lag
+
+See `python main.py --help`. TensorFlow is imported only once the command line has proved right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bisect
+import contextlib
+import dataclasses
+import errno
+import json
+import math
+import os
+import platform
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import tensorflow.compat.v1 as tf
+
+    from rnn_cells import RNNCell, RNNOutputWrapper
+
+_STARTED = time.perf_counter() - time.process_time()  # when the interpreter itself started
+
+TEST_SIZE = 1000
+"""Number of sequences of a test set."""
+NBR_GENERATED = 100
+"""Number of samples by which a sine curve is continued."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """All that decides an experiment's outcome; None where a setting does not apply."""
+
+    task: str
+    cell: str
+    hidden_size: int
+    epochs: int
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    decay: str
+    clip_norm: float
+    train_size: int = 6400
+    seed: int = 0
+    activation: str | None = None
+    forget_bias: float | None = None
+    chrono: bool | None = None
+    match_params: bool | None = None
+    num_samples: int | None = None
+    to_remember_len: int | None = None
+    blank_separation_len: int | None = None
+    num_digits: int | None = None
+    recall_input: str | None = None
+
+
+# Settings that only one task or one cell has, with their defaults.
+TASK_DEFAULTS: dict[str, dict[str, Any]] = {
+    "sin": {"num_samples": 100},
+    "memory": {
+        "to_remember_len": 8,
+        "blank_separation_len": 5,
+        "num_digits": 9,
+        "recall_input": "blank",
+    },
+}
+CELL_DEFAULTS: dict[str, dict[str, Any]] = {
+    "basic": {"activation": "linear"},
+    "lstm": {"forget_bias": 1.0, "chrono": False, "match_params": False},
+}
+
+# The configurations that work, chosen by measurement: `python -m benchmarks.defaults`.
+_COLUMNS = (
+    "hidden_size",
+    "epochs",
+    "batch_size",
+    "optimizer",
+    "learning_rate",
+    "decay",
+    "clip_norm",
+)
+TRAINING_DEFAULTS: dict[tuple[str, str, str | None], dict[str, Any]] = {
+    key: dict(zip(_COLUMNS, row, strict=True))
+    for key, row in {
+        ("sin", "basic", "linear"): (64, 30, 128, "adam", 0.005, "cosine", 1.0),
+        ("sin", "basic", "tanh"): (64, 80, 128, "adam", 0.005, "cosine", 1.0),
+        ("sin", "basic", "relu"): (64, 80, 128, "adam", 0.002, "cosine", 1.0),
+        ("sin", "lstm", None): (32, 80, 128, "adam", 0.02, "cosine", 1.0),
+        ("memory", "basic", "linear"): (128, 12, 128, "gradient_descent", 0.1, "constant", 5.0),
+        ("memory", "basic", "tanh"): (128, 30, 128, "adam", 0.003, "cosine", 1.0),
+        ("memory", "basic", "relu"): (128, 30, 128, "adam", 0.003, "cosine", 1.0),
+        ("memory", "lstm", None): (100, 30, 64, "adam", 0.01, "constant", 1.0),
+    }.items()
+}
+
+LEFT_BY_A_RUN = (
+    "result.json",
+    "metrics.csv",
+    "training.png",
+    "continuation.png",
+    "recall.png",
+    "checkpoint",
+    "model.ckpt-*",
+    "events.out.tfevents.*",
+)
+"""Patterns of the files that a new run removes from its directory before it starts."""
+
+
+class RunError(Exception):
+    """A failure that its message explains in one line."""
+
+
+class Model(NamedTuple):
+    """The graph of an experiment."""
+
+    cell: RNNCell
+    output_wrapper: RNNOutputWrapper
+    x: tf.Tensor
+    outputs: list[tf.Tensor]
+    labels: tf.Tensor
+    loss: tf.Tensor
+    train_op: tf.Operation
+    it_train_init: tf.Operation
+    it_test_init: tf.Operation
+    parameters: dict[str, int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the program and returns its exit status."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    out_dir = args.out_dir or Path("runs", f"{args.task}-{args.cell}")
+    try:
+        settings = resolve_settings(args, parser, out_dir)
+        result = run(settings, out_dir, resume=args.resume, tensorboard=args.tensorboard)
+        print(report(result, settings, out_dir))
+    except KeyboardInterrupt:
+        print(f"main.py: {_explain_interrupt(argv, out_dir)}", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if args.debug:
+            raise
+        print(f"main.py: error: {_explain(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line; options not given are None, and `resolve_settings` has the defaults."""
+    parser = argparse.ArgumentParser(
+        description="Trains and tests one recurrent network on one of the sheet's two tasks.",
+        epilog=_describe_defaults(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument_group("what to run").add_argument
+    add("--cell", choices=("basic", "lstm"), required=True, help="the recurrent cell")
+    add("--task", choices=("sin", "memory"), required=True, help="continue sines, or recall digits")
+    add("--seed", type=_whole(0), metavar="N", help="seed of weights and sequences (default: 0)")
+    add("--out-dir", type=Path, metavar="DIR", help="where to write (default: runs/<task>-<cell>)")
+    add("--resume", action="store_true", help="go on from the last checkpoint in the directory")
+    add("--tensorboard", action="store_true", help="write summaries for TensorBoard, too")
+    add("--debug", action="store_true", help="show the traceback of an error")
+
+    add = parser.add_argument_group("training (defaults: see below)").add_argument
+    add("--epochs", type=_whole(1), metavar="N", help="passes over the training set")
+    add("--train-size", type=_whole(1), metavar="N", help="sequences an epoch (default: 6400)")
+    add("--batch-size", type=_whole(1), metavar="N", help="sequences a training step")
+    add(
+        "--optimizer",
+        choices=("gradient_descent", "momentum", "rmsprop", "adam"),
+        help="how a step follows from the clipped gradient",
+    )
+    add("--learning-rate", type=_positive, metavar="X", help="learning rate of the first step")
+    add("--decay", choices=("constant", "cosine"), help="how the learning rate goes on")
+    add("--clip-norm", type=_positive, metavar="X", help="largest global norm of the gradient")
+
+    add = parser.add_argument_group("network").add_argument
+    add("--hidden-size", type=_whole(1), metavar="N", help="units of the cell")
+    add("--activation", choices=("linear", "relu", "tanh"), help="basic only (default: linear)")
+    add("--forget-bias", type=_finite, metavar="X", help="lstm only: initial value (default: 1)")
+    add(
+        "--chrono",
+        action="store_const",
+        const=True,
+        help="lstm only: chrono initialisation for the sequence's length, not --forget-bias",
+    )
+    add(
+        "--match-params",
+        action="store_const",
+        const=True,
+        help="lstm only: as many units as keep the network within the number of parameters of the"
+        " basic one with --hidden-size units",
+    )
+
+    add = parser.add_argument_group("sin task").add_argument
+    add("--num-samples", type=_whole(1), metavar="N", help="samples of a curve (default: 100)")
+
+    add = parser.add_argument_group("memory task").add_argument
+    add("--to-remember-len", type=_whole(1), metavar="N", help="digits to recall (default: 8)")
+    add("--blank-separation-len", type=_whole(0), metavar="N", help="blanks between (default: 5)")
+    add("--num-digits", type=_whole(1), metavar="N", help="kinds of digits (default: 9)")
+    add(
+        "--recall-input",
+        choices=("blank", "truth"),
+        help="what the cell sees while it recalls: blanks, or the digit before (default: blank)",
+    )
+    return parser
+
+
+def resolve_settings(
+    args: argparse.Namespace, parser: argparse.ArgumentParser, out_dir: Path
+) -> Settings:
+    """What was given, completed by the defaults or, to resume, by `config.json`.
+
+    Wrong usage ends the program with exit status 2.
+    """
+    names = [field.name for field in dataclasses.fields(Settings)]
+    given = {name: vars(args)[name] for name in names if vars(args)[name] is not None}
+    applicable = {**TASK_DEFAULTS[args.task], **CELL_DEFAULTS[args.cell]}
+    for flag, choice, defaults in (
+        ("task", args.task, TASK_DEFAULTS),
+        ("cell", args.cell, CELL_DEFAULTS),
+    ):
+        for other, settings_of_other in defaults.items():
+            for name in settings_of_other:
+                if other != choice and name in given:
+                    parser.error(
+                        f"{_flag(name)} is for --{flag} {other}, not {choice}: leave it out"
+                    )
+    if "chrono" in given and "forget_bias" in given:
+        parser.error(
+            "--chrono sets the forget gate's bias, too: leave out --forget-bias or --chrono"
+        )
+
+    if args.resume:
+        saved = _read_config(out_dir)
+        for name, value in given.items():
+            extends = name == "epochs" and saved.decay == "constant"
+            if getattr(saved, name) != value and not extends:
+                parser.error(
+                    f"cannot resume with {_flag(name)} {value}: the run in {out_dir} was started"
+                    f" with {getattr(saved, name)}; leave the option out, or start anew in another"
+                    " --out-dir"
+                )
+        return dataclasses.replace(saved, **given)
+
+    activation = given.get("activation", applicable.get("activation"))
+    training = dict(TRAINING_DEFAULTS[args.task, args.cell, activation])
+    if "match_params" in given:
+        training["hidden_size"] = TRAINING_DEFAULTS[args.task, "basic", "linear"]["hidden_size"]
+    return Settings(**{**applicable, **training, **given})
+
+
+def run(
+    settings: Settings, out_dir: Path, *, resume: bool = False, tensorboard: bool = False
+) -> dict[str, Any]:
+    """Trains and tests one network, and leaves all that is known of it in `out_dir`.
+
+    Returns:
+        What `result.json` holds.
+
+    Raises:
+        RunError: If `out_dir` cannot be used, or there is nothing to resume.
+        train.DivergenceError: If the training diverges.
+        train.CheckpointError: If a checkpoint cannot be written or read.
+    """
+    _prepare_out_dir(out_dir, resume)
+    with _quiet_stderr():
+        import tensorflow.compat.v1 as tf
+
+        import train
+    tf.logging.set_verbosity(tf.logging.ERROR)
+    _write_json(out_dir / "config.json", dataclasses.asdict(settings))
+
+    with tf.Graph().as_default(), tf.Session() as sess:
+        tf.set_random_seed(settings.seed)
+        first_epoch = train.get_finished_epochs(out_dir) if resume else 0
+        hidden_size = match_hidden_size(settings) if settings.match_params else settings.hidden_size
+        model = build_model(settings, hidden_size, first_epoch)
+        print(_describe(settings, hidden_size, model.parameters), flush=True)
+        history = train.run_training(
+            sess,
+            settings.epochs,
+            model.train_op,
+            model.loss,
+            model.it_train_init,
+            out_dir=out_dir,
+            resume=resume,
+            tensorboard=tensorboard,
+        )
+        evaluate = {"sin": evaluate_sin, "memory": evaluate_memory}[settings.task]
+        measured = evaluate(sess, model, settings, out_dir)
+    train.plot_training(
+        history,
+        title=f"Training on the {settings.task} task, {settings.cell} cell",
+        loss_label={"sin": "mean squared error", "memory": "cross-entropy (nats)"}[settings.task],
+        clip_norm=settings.clip_norm,
+        memoryless_loss=measured.get("memoryless_loss"),
+        out_dir=out_dir,
+    )
+    result = {
+        "task": settings.task,
+        "cell": settings.cell,
+        "seed": settings.seed,
+        "hidden_size": hidden_size,
+        "parameters": model.parameters,
+        "epochs": len(history),
+        "seconds": round(time.perf_counter() - _STARTED, 2),
+        "train_loss": history[-1].train_loss,
+        **measured,
+        "versions": {"python": platform.python_version(), "tensorflow": tf.__version__},
+    }
+    _write_json(out_dir / "result.json", result)
+    return result
+
+
+def build_model(settings: Settings, hidden_size: int, first_epoch: int) -> Model:
+    """Builds the graph: iterator, cell, readout, loss, training operation."""
+    import tensorflow.compat.v1 as tf
+
+    import data
+    import train
+
+    if settings.task == "sin":
+        generate, sizes, get_loss = (
+            data.generate_sin_data,
+            [settings.num_samples],
+            train.get_loss_sin,
+        )
+    else:
+        generate, get_loss = data.generate_memory_data, train.get_loss_memory
+        sizes = [
+            settings.to_remember_len,
+            settings.blank_separation_len,
+            settings.num_digits,
+            settings.recall_input,
+        ]
+    seed, batch_size = settings.seed, settings.batch_size
+    training_set = generate(
+        settings.train_size, batch_size, *sizes, seed=seed, first_epoch=first_epoch
+    )
+    test_set = generate(TEST_SIZE, batch_size, *sizes, seed=seed, training=False)
+    iterator = tf.data.Iterator.from_structure(
+        tf.data.get_output_types(training_set), tf.data.get_output_shapes(training_set)
+    )
+    x, labels = iterator.get_next()
+
+    cell, output_wrapper, parameters = build_network(settings, hidden_size)
+    states, _ = cell(cell.get_zero_state_for_inp(x), x)
+    outputs = output_wrapper(states)
+    loss = get_loss(outputs, labels)
+
+    tf.train.create_global_step()
+    nbr_steps = settings.epochs * math.ceil(settings.train_size / batch_size)
+    learning_rate = train.get_learning_rate(settings.learning_rate, settings.decay, nbr_steps)
+    return Model(
+        cell,
+        output_wrapper,
+        x,
+        outputs,
+        labels,
+        loss,
+        train_op=train.get_train_op(
+            loss, learning_rate, optimizer=settings.optimizer, clip_norm=settings.clip_norm
+        ),
+        it_train_init=iterator.make_initializer(training_set),
+        it_test_init=iterator.make_initializer(test_set),
+        parameters=parameters,
+    )
+
+
+def build_network(
+    settings: Settings, hidden_size: int
+) -> tuple[RNNCell, RNNOutputWrapper, dict[str, int]]:
+    """Creates cell and readout, and counts their parameters."""
+    import tensorflow.compat.v1 as tf
+
+    from rnn_cells import BasicRNNCell, MyLSTMCell, RNNOutputWrapper
+
+    def count(variables: list[tf.Variable]) -> int:
+        return sum(variable.shape.num_elements() for variable in variables)
+
+    n_inp = n_out = 1 if settings.task == "sin" else settings.num_digits + 2
+    if settings.cell == "basic":
+        activation = {"linear": None, "relu": tf.nn.relu, "tanh": tf.tanh}[settings.activation]
+        cell = BasicRNNCell(n_inp, hidden_size, activation=activation)
+    else:
+        chrono = max(2, get_sequence_length(settings)) if settings.chrono else None
+        cell = MyLSTMCell(n_inp, hidden_size, forget_bias=settings.forget_bias, chrono=chrono)
+    in_cell = count(tf.global_variables())
+    output_wrapper = RNNOutputWrapper(hidden_size, n_out)
+    total = count(tf.global_variables())
+    parameters = {
+        "cell": in_cell,
+        "readout": total - in_cell,
+        "trainable": count(tf.trainable_variables()),
+        "total": total,
+    }
+    return cell, output_wrapper, parameters
+
+
+def get_sequence_length(settings: Settings) -> int:
+    """T, the number of time steps of the task's sequences."""
+    import data
+
+    if settings.task == "sin":
+        return settings.num_samples
+    return data.get_memory_length(
+        settings.to_remember_len, settings.blank_separation_len, settings.recall_input
+    )
+
+
+def match_hidden_size(settings: Settings) -> int:
+    """The largest LSTM whose network has no more parameters than the basic cell's.
+
+    The sheet's question how an LSTM can be compared with the basic RNN more fairly: cell and
+    readout of the basic network with `settings.hidden_size` units are the budget.
+
+    Raises:
+        RunError: If not even one unit fits.
+    """
+    import tensorflow.compat.v1 as tf
+
+    def count(cell: str, hidden_size: int) -> int:
+        candidate = dataclasses.replace(settings, cell=cell, **CELL_DEFAULTS["basic"])
+        with tf.Graph().as_default():
+            return build_network(candidate, hidden_size)[2]["total"]
+
+    budget = count("basic", settings.hidden_size)
+    sizes = range(1, settings.hidden_size + 1)
+    matched = bisect.bisect_right(sizes, budget, key=lambda size: count("lstm", size))
+    if matched == 0:
+        raise RunError(
+            f"--match-params: even an LSTM of one unit has more parameters than a basic cell of"
+            f" {settings.hidden_size} ({budget}): raise --hidden-size"
+        )
+    return matched
+
+
+def evaluate_sin(
+    sess: tf.Session, model: Model, settings: Settings, out_dir: Path
+) -> dict[str, float]:
+    """Test loss (one step ahead) and continuation error; writes `continuation.png`."""
+    import test
+
+    return {
+        "test_loss": test.get_mean_loss(sess, model.loss, model.labels, model.it_test_init),
+        "continuation_mse": test.run_test_sin(
+            sess,
+            model.cell,
+            model.output_wrapper,
+            NBR_GENERATED,
+            settings.cell,
+            out_dir=out_dir,
+            nbr_curves=TEST_SIZE,
+            seed=settings.seed,
+        ),
+    }
+
+
+def evaluate_memory(
+    sess: tf.Session, model: Model, settings: Settings, out_dir: Path
+) -> dict[str, float]:
+    """Test loss and recall accuracy; prints an example and writes `recall.png`."""
+    import data
+    import test
+
+    result = test.run_memory_test(
+        sess, model.loss, model.outputs, model.labels, model.it_test_init, settings.to_remember_len
+    )
+    test.plot_recall(
+        sess,
+        model.outputs,
+        model.labels,
+        model.it_test_init,
+        settings.to_remember_len,
+        settings.cell,
+        num_digits=settings.num_digits,
+        out_dir=out_dir,
+    )
+    return {
+        "test_loss": result.loss,
+        "recall_accuracy": result.accuracy,
+        "memoryless_loss": data.get_memoryless_loss(
+            len(model.outputs), settings.to_remember_len, settings.num_digits
+        ),
+    }
+
+
+def report(result: dict[str, Any], settings: Settings, out_dir: Path) -> str:
+    """The figures of a result and the paths of its plots, a line each."""
+    lines = [f"finished {result['epochs']} epochs in {result['seconds']:.1f} s"]
+    if settings.task == "sin":
+        plot = "continuation.png"
+        lines += [
+            f"test loss            {result['test_loss']:.6f}  (mean squared error one step ahead)",
+            f"continuation error   {result['continuation_mse']:.4f}  (mean squared, {TEST_SIZE:,}"
+            f" curves, {NBR_GENERATED} samples each; always predicting 0 has 0.5)",
+        ]
+    else:
+        plot = "recall.png"
+        lines += [
+            f"test loss            {result['test_loss']:.4f}  (nats; a guess without memory has"
+            f" {result['memoryless_loss']:.4f})",
+            f"recall accuracy      {result['recall_accuracy']:.2%}  (of the last"
+            f" {settings.to_remember_len} outputs, {TEST_SIZE:,} sequences; chance is"
+            f" {1 / settings.num_digits:.1%})",
+        ]
+    return "\n".join([*lines, f"plots                {out_dir / plot}, {out_dir / 'training.png'}"])
+
+
+def _describe(settings: Settings, hidden_size: int, parameters: dict[str, int]) -> str:
+    lines = [
+        f"{settings.task} task, {settings.cell} cell with {hidden_size} hidden units:"
+        f" {parameters['total']:,} parameters ({parameters['cell']:,} in the cell,"
+        f" {parameters['readout']:,} in the readout)"
+    ]
+    if settings.match_params:
+        lines.append(
+            f"the largest LSTM with no more parameters than a basic network of"
+            f" {settings.hidden_size} hidden units has"
+        )
+    return "\n".join(lines)
+
+
+def _describe_defaults() -> str:
+    rows = [("task", "cell", *_COLUMNS)]
+    for (task, cell, activation), training in TRAINING_DEFAULTS.items():
+        rows.append((task, f"{cell} {activation or ''}", *map(str, training.values())))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = (
+        "  ".join(f"{entry:<{width}}" for entry, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+    return "defaults:\n  " + "\n  ".join(table)
+
+
+def _prepare_out_dir(out_dir: Path, resume: bool) -> None:
+    """Makes the directory and removes an earlier run's files or, to resume, looks for them."""
+    if resume:
+        if not (out_dir / "checkpoint").exists():
+            raise RunError(f"there is no checkpoint in {out_dir} to resume: leave out --resume")
+        return
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise RunError(f"{out_dir} is not a directory: give another --out-dir") from None
+    except OSError as error:
+        raise RunError(
+            f"cannot make the directory {out_dir} ({error.strerror}): give another --out-dir"
+        ) from None
+    for pattern in LEFT_BY_A_RUN:
+        for path in out_dir.glob(pattern):
+            path.unlink()
+
+
+def _read_config(out_dir: Path) -> Settings:
+    path = out_dir / "config.json"
+    try:
+        return Settings(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise RunError(f"there is no run in {out_dir} to resume: leave out --resume") from None
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{path} is damaged ({error}): start anew without --resume") from None
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    from data import replacing
+
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Keeps off the screen what C++ writes to standard error, unless the block fails.
+
+    TensorFlow reports missing GPUs while it is imported, before its log level is heeded.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    screen = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            kept.seek(0)
+            os.write(screen, kept.read())
+            raise
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)
+
+
+def _explain(error: Exception) -> str:
+    """One line that says what went wrong and how to mend it."""
+    if isinstance(error, (RunError, NotImplementedError)):
+        return str(error)
+    module = type(error).__module__
+    if module == "train":
+        return str(error)
+    if isinstance(error, OSError):
+        place = f" {error.filename}" if error.filename else ""
+        advice = {
+            errno.ENOSPC: "free some space, then go on with --resume",
+            errno.EDQUOT: "free some space, then go on with --resume",
+        }.get(error.errno, "give another --out-dir")
+        return f"cannot write{place} ({error.strerror}): {advice}"
+    first_line = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
+    return f"{type(error).__name__}: {first_line} (--debug shows where)"
+
+
+def _explain_interrupt(argv: Sequence[str], out_dir: Path) -> str:
+    if not (out_dir / "checkpoint").exists():
+        return "interrupted before the first epoch ended: there is nothing to go on from"
+    rerun = shlex.join(["python", "main.py", *(arg for arg in argv if arg != "--resume")])
+    return f"interrupted; go on from the last finished epoch with: {rerun} --resume"
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _whole(minimum: int):
+    def whole_number(text: str) -> int:
+        number = int(text)
+        if number < minimum:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {minimum}, got {text}")
+        return number
+
+    return whole_number
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"must be a finite number, got {text}")
+    return number
+
+
+def _positive(text: str) -> float:
+    number = _finite(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text}")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

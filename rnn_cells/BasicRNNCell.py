@@ -1,0 +1,69 @@
+"""The basic recurrent cell (the sheet's parts a and b).
+
+    h_t = activation((x_t h_{t-1}) W + b)
+
+The brackets denote concatenation. Word for word as on the sheet there is no activation: the cell is
+linear. Its recurrent block starts as a random orthogonal matrix, which turns the state without
+stretching it, so that neither state nor gradient vanishes or explodes over many steps (Saxe et al.
+2014; Henaff et al. 2016 on why that solves tasks with a fixed lag).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow.compat.v1 as tf
+
+from rnn_cells.RNNCell import RNNCell
+
+
+class MyBasicRNNState(NamedTuple):
+    """The state of a `BasicRNNCell`."""
+
+    hidden: tf.Tensor
+    """h_t, [B, H]: also the cell's output."""
+
+
+class BasicRNNCell(RNNCell):
+    """A basic recurrent cell; its variables are `BasicRNNCell/W` and `BasicRNNCell/b`.
+
+    W [I + H, H] has the input's rows first, then the hidden state's. Initially the input block is
+    Glorot uniform, the recurrent block orthogonal, b [H] zero.
+
+    Args:
+        n_inp: I, the number of inputs at each time step.
+        n_out: H, the hidden size.
+        activation: A function of tensors such as `tf.tanh`; None leaves the cell linear.
+
+    Raises:
+        ValueError: If a size is not a whole number from 1.
+    """
+
+    state_type = MyBasicRNNState
+
+    def __init__(
+        self,
+        n_inp: int,
+        n_out: int,
+        *,
+        activation: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    ):
+        super().__init__(n_inp, n_out)
+        self._activation = activation or tf.identity
+        with tf.variable_scope(None, default_name="BasicRNNCell"):
+            input_block = tf.glorot_uniform_initializer()([n_inp, n_out])
+            recurrent_block = tf.orthogonal_initializer()([n_out, n_out])
+            self._w = tf.get_variable("W", initializer=tf.concat([input_block, recurrent_block], 0))
+            self._b = tf.get_variable("b", [n_out], initializer=tf.zeros_initializer())
+
+    def __call__(
+        self, state: MyBasicRNNState, x: tf.Tensor
+    ) -> tuple[list[tf.Tensor], MyBasicRNNState]:
+        w_input, w_hidden = tf.split(self._w, [self._n_inp, self._n_out])
+        hidden = state.hidden
+        outputs = []
+        for projected in self._project_inputs(x, w_input, self._b):
+            hidden = self._activation(projected + tf.matmul(hidden, w_hidden))
+            outputs.append(hidden)
+        return outputs, MyBasicRNNState(hidden)

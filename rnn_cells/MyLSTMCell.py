@@ -1,0 +1,81 @@
+"""The long short-term memory cell (the sheet's parts c and d).
+
+    i, j, f, o = split((x_t h_{t-1}) W + b)
+    c_t = sigmoid(f) * c_{t-1} + sigmoid(i) * tanh(j)
+    h_t = sigmoid(o) * tanh(c_t)
+
+The brackets denote concatenation. Hochreiter & Schmidhuber 1997, with the forget gate of Gers et
+al. 2000; without peepholes, as in TensorFlow 1.x's BasicLSTMCell.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow.compat.v1 as tf
+
+from rnn_cells.RNNCell import RNNCell
+
+
+class MyLSTMState(NamedTuple):
+    """The state of a `MyLSTMCell`."""
+
+    hidden: tf.Tensor
+    """h_t, [B, H]: also the cell's output."""
+    cell: tf.Tensor
+    """c_t, [B, H]: the memory."""
+
+
+class MyLSTMCell(RNNCell):
+    """An LSTM cell; its variables are `MyLSTMCell/W` and `MyLSTMCell/b`.
+
+    W [I + H, 4 H] has the input's rows first, then the hidden state's; the columns of W and of
+    b [4 H] are the gates i, j, f, o, as in TensorFlow 1.x. Initially W is Glorot uniform and b zero
+    except for the gates' biases below.
+
+    Args:
+        n_inp: I, the number of inputs at each time step.
+        n_out: H, the hidden size.
+        forget_bias: Initial value of the forget gate's bias; 1 lets the memory persist from the
+            start (Jozefowicz et al. 2015).
+        chrono: The longest lag in time steps that the memory should bridge, for the chrono
+            initialisation in place of `forget_bias`: forget biases log U[1, chrono - 1], the input
+            gate's biases their negatives (Tallec & Ollivier 2018).
+
+    Raises:
+        ValueError: If a size is not a whole number from 1, or `chrono` is less than 2.
+    """
+
+    state_type = MyLSTMState
+
+    def __init__(
+        self, n_inp: int, n_out: int, *, forget_bias: float = 1.0, chrono: float | None = None
+    ):
+        super().__init__(n_inp, n_out)
+        if chrono is not None and not chrono >= 2:
+            raise ValueError(f"chrono must be a lag of at least 2 time steps, got {chrono!r}")
+        with tf.variable_scope(None, default_name="MyLSTMCell"):
+            self._w = tf.get_variable(
+                "W", [n_inp + n_out, 4 * n_out], initializer=tf.glorot_uniform_initializer()
+            )
+            zeros = tf.zeros([n_out])
+            if chrono is None:
+                b_input, b_forget = zeros, tf.fill([n_out], float(forget_bias))
+            else:
+                b_forget = tf.log(tf.random_uniform([n_out], 1.0, chrono - 1.0))
+                b_input = -b_forget
+            self._b = tf.get_variable(
+                "b", initializer=tf.concat([b_input, zeros, b_forget, zeros], 0)
+            )
+
+    def __call__(self, state: MyLSTMState, x: tf.Tensor) -> tuple[list[tf.Tensor], MyLSTMState]:
+        w_input, w_hidden = tf.split(self._w, [self._n_inp, self._n_out])
+        hidden, cell = state.hidden, state.cell
+        outputs = []
+        for projected in self._project_inputs(x, w_input, self._b):
+            # i = input gate, j = candidate, f = forget gate, o = output gate
+            i, j, f, o = tf.split(projected + tf.matmul(hidden, w_hidden), 4, axis=1)
+            cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(j)
+            hidden = tf.sigmoid(o) * tf.tanh(cell)
+            outputs.append(hidden)
+        return outputs, MyLSTMState(hidden=hidden, cell=cell)

@@ -1,0 +1,234 @@
+"""Evaluation: continuing sine curves, and recalling digits (the sheet's part h), with plots.
+
+A sine curve's first 30 samples set the cell's state. The output of the last of them is the first
+prediction; from there on the cell runs freely, on its own state and its own predictions:
+
+    x_t = truth_t for t < 30, else prediction_{t-1}
+    (prediction_t, state_t) = cell(state_{t-1}, x_t)
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from matplotlib.figure import Figure
+
+from data import SIN_STEP, draw_sin, one_pass, replacing
+from rnn_cells import RNNCell, RNNOutputWrapper
+
+WARM_UP = 30
+"""Number of samples of the truth that set the cell's state before it runs freely."""
+
+NBR_PLOTTED = 5
+"""Number of sine curves in the figure."""
+
+
+class MemoryTestResult(NamedTuple):
+    """What `run_memory_test` returns."""
+
+    loss: float
+    """Mean of the loss over the test set's sequences."""
+    accuracy: float
+    """Share of the digits recalled, from 0 to 1."""
+
+
+def run_test_sin(
+    sess: tf.Session,
+    cell: RNNCell,
+    output_wrapper: RNNOutputWrapper,
+    nbr_samples: int,
+    rnn_type: str,
+    *,
+    out_dir: str | os.PathLike = ".",
+    nbr_curves: int = 1000,
+    seed: int = 0,
+) -> float:
+    """Continues sine curves that were never trained on, and plots the first five.
+
+    Args:
+        sess: A session with the trained variables.
+        cell: The trained cell, with one input.
+        output_wrapper: Its readout, with one output.
+        nbr_samples: The number of samples to generate after the warm-up of 30.
+        rnn_type: The cell's name, for the figure's title.
+        out_dir: An existing directory; `continuation.png` is written there.
+        nbr_curves: The number of curves.
+        seed: Seeds the curves.
+
+    Returns:
+        The mean squared error over all curves and all generated samples.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
+    curves = draw_sin(rng, nbr_curves, WARM_UP + nbr_samples)
+    generated = continue_sin(sess, cell, output_wrapper, curves[:, :WARM_UP], nbr_samples)
+    squared_error = np.square(generated - curves[:, WARM_UP:])
+    with replacing(os.path.join(out_dir, "continuation.png")) as path:
+        _plot_continuation(curves, generated, squared_error, rnn_type).savefig(path, dpi=150)
+    return float(squared_error.mean())
+
+
+def continue_sin(
+    sess: tf.Session,
+    cell: RNNCell,
+    output_wrapper: RNNOutputWrapper,
+    beginnings: np.ndarray,
+    nbr_samples: int,
+) -> np.ndarray:
+    """Runs a cell on the beginnings of sequences, then on its own predictions.
+
+    Args:
+        sess: A session with the trained variables.
+        cell: A cell with one input.
+        output_wrapper: Its readout, with one output.
+        beginnings: The samples that set the state, [B, at least 1].
+        nbr_samples: The number of samples to generate.
+
+    Returns:
+        The generated samples, [B, `nbr_samples`].
+    """
+    with sess.graph.as_default():
+        pl_x = cell.get_input_placeholder(1, "continuation_x")
+        pl_state = cell.get_state_placeholder("continuation_state")
+        outputs, next_state = cell(pl_state, pl_x)
+        next_sample = output_wrapper(outputs)[0]
+        state = sess.run(cell.get_zero_state_for_inp(pl_x), {pl_x: beginnings[:, :1, np.newaxis]})
+
+        generated = []
+        for step in range(beginnings.shape[1] + nbr_samples - 1):
+            warming_up = step < beginnings.shape[1]
+            x = beginnings[:, step : step + 1] if warming_up else generated[-1]
+            feed_dict = {pl_x: x[:, np.newaxis], **cell.create_state_feed_dict(pl_state, state)}
+            prediction, state = sess.run([next_sample, next_state], feed_dict)
+            generated.append(prediction)
+    return np.concatenate(generated[-nbr_samples:], axis=1)
+
+
+def run_memory_test(
+    sess: tf.Session,
+    loss: tf.Tensor,
+    outputs: list[tf.Tensor],
+    labels: tf.Tensor,
+    it_test_init: tf.Operation,
+    to_remember_len: int,
+) -> MemoryTestResult:
+    """Evaluates loss and recall accuracy on the whole test set.
+
+    Args:
+        sess: A session with the trained variables.
+        loss: A scalar, the mean over the sequences of a batch.
+        outputs: List of T logits [B, C].
+        labels: The true symbols [B, T].
+        it_test_init: The initialiser of the iterator over the test set.
+        to_remember_len: L; the accuracy is that of the last L outputs.
+
+    Returns:
+        The loss and the accuracy; each sequence counts the same, however the batches were cut.
+    """
+    loss_sum, correct = 0.0, []
+    fetches = [loss, outputs[-to_remember_len:], labels]
+    for batch_loss, logits, truth in one_pass(sess, it_test_init, fetches):
+        correct.append(_is_recalled(logits, truth))
+        loss_sum += batch_loss * len(truth)
+    correct = np.concatenate(correct)
+    return MemoryTestResult(float(loss_sum / len(correct)), float(correct.mean()))
+
+
+def get_mean_loss(
+    sess: tf.Session, loss: tf.Tensor, labels: tf.Tensor, it_test_init: tf.Operation
+) -> float:
+    """Mean of a loss over the test set's sequences, each of the same weight.
+
+    Args:
+        sess: A session with the trained variables.
+        loss: A scalar, the mean over the sequences of a batch.
+        labels: The batch's labels [B, …].
+        it_test_init: The initialiser of the iterator over the test set.
+    """
+    losses, sizes = zip(*one_pass(sess, it_test_init, [loss, tf.shape(labels)[0]]), strict=True)
+    return float(np.average(losses, weights=sizes))
+
+
+def plot_recall(
+    sess: tf.Session,
+    outputs: list[tf.Tensor],
+    labels: tf.Tensor,
+    it_test_init: tf.Operation,
+    to_remember_len: int,
+    rnn_type: str,
+    *,
+    num_digits: int = 9,
+    out_dir: str | os.PathLike = ".",
+) -> None:
+    """Plots the recall accuracy on the test set, position by position, to `recall.png`.
+
+    Args:
+        sess: A session with the trained variables.
+        outputs: List of T logits [B, C].
+        labels: The true symbols [B, T].
+        it_test_init: The initialiser of the iterator over the test set.
+        to_remember_len: L, the number of digits.
+        rnn_type: The cell's name, for the figure's title.
+        num_digits: The number of kinds of digits, for the level of chance.
+        out_dir: An existing directory.
+    """
+    fetches = [outputs[-to_remember_len:], labels]
+    correct = np.concatenate(
+        [_is_recalled(logits, truth) for logits, truth in one_pass(sess, it_test_init, fetches)]
+    )
+    positions = np.arange(1, to_remember_len + 1)
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.bar(positions, correct.mean(axis=0), color="0.7", edgecolor="0.2", label="recalled")
+    axes.axhline(
+        1 / num_digits, color="black", linestyle="--", label=f"chance (1 of {num_digits} digits)"
+    )
+    axes.set(
+        title=f"Memory task, {rnn_type} cell: {correct.mean():.2%} of the digits recalled\n"
+        f"in {len(correct):,} test sequences of {len(outputs)} steps",
+        xlabel="position of the digit",
+        ylabel="accuracy",
+        ylim=(0, 1.02),
+        xticks=positions if to_remember_len <= 20 else positions[:: to_remember_len // 10],
+    )
+    figure.legend(loc="outside lower center", ncols=2)
+    with replacing(os.path.join(out_dir, "recall.png")) as path:
+        figure.savefig(path, dpi=150)
+
+
+def _is_recalled(logits: list[np.ndarray], truth: np.ndarray) -> np.ndarray:
+    """Which of the last digits [B, L] are right, for logits L x [B, C] and symbols [B, T]."""
+    recalled = np.argmax(logits, axis=2).T
+    return recalled == truth[:, -len(logits) :]
+
+
+def _plot_continuation(
+    curves: np.ndarray, generated: np.ndarray, squared_error: np.ndarray, rnn_type: str
+) -> Figure:
+    """The first curves above one another, the error over the horizon beneath them."""
+    t = SIN_STEP * np.arange(curves.shape[1])
+    figure = Figure(figsize=(9, 10), layout="constrained")
+    figure.suptitle(
+        f"Continuation of sine curves, {rnn_type} cell\n"
+        f"mean squared error {squared_error.mean():.4f} over {len(curves):,} curves and "
+        f"{generated.shape[1]} generated samples"
+    )
+    *panels, error_panel = figure.subplots(
+        NBR_PLOTTED + 1, sharex=True, gridspec_kw={"height_ratios": [1] * NBR_PLOTTED + [1.6]}
+    )
+    for axes, curve, prediction in zip(panels, curves, generated, strict=False):
+        axes.plot(t, curve, color="0.65", linewidth=3, label="truth")
+        axes.plot(t[:WARM_UP], curve[:WARM_UP], "k.", markersize=5, label="warm-up samples")
+        axes.plot(t[WARM_UP:], prediction, color="black", linewidth=1.2, label="prediction")
+        axes.set(ylabel="x(t)", ylim=(-1.5, 1.5))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
+
+    horizon = t[WARM_UP:]
+    error_panel.semilogy(horizon, squared_error.mean(axis=0), "k-", label="mean")
+    error_panel.semilogy(horizon, np.median(squared_error, axis=0), "k--", label="median")
+    error_panel.axhline(0.5, color="0.5", linestyle=":", label="always predicting 0")
+    error_panel.set(xlabel="t  (30 samples of warm-up, then free running)", ylabel="squared error")
+    error_panel.legend(ncols=3)
+    return figure

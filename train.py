@@ -1,0 +1,352 @@
+"""Training: the losses of both tasks, the training operation, the training loop.
+
+loss = mean((outputs - y)^2)                      sin (the sheet's part e)
+loss = mean(-log softmax(outputs)[y])             memory (part g)
+g    = gradient(loss) * min(1, 5 / ||gradient(loss)||);  w -= lr * g          (part f)
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from data import one_pass, replacing
+
+OPTIMIZERS = {
+    "gradient_descent": tf.train.GradientDescentOptimizer,
+    "momentum": lambda lr: tf.train.MomentumOptimizer(lr, momentum=0.9),
+    "rmsprop": tf.train.RMSPropOptimizer,
+    "adam": tf.train.AdamOptimizer,
+}
+"""The optimizers of `get_train_op` by name: functions of the learning rate."""
+
+GRADIENT_NORM = "gradient_norm"
+"""The graph collection of the global gradient norms before clipping, one a training operation."""
+
+LEARNING_RATE = "learning_rate"
+"""The graph collection of the learning rates, one a training operation."""
+
+
+class DivergenceError(ArithmeticError):
+    """A loss or a gradient is infinite or not a number."""
+
+
+class CheckpointError(Exception):
+    """A checkpoint cannot be written or read."""
+
+
+class EpochMetrics(NamedTuple):
+    """A row of `metrics.csv`: means over an epoch's steps, and the last step's learning rate."""
+
+    epoch: int
+    train_loss: float
+    gradient_norm: float
+    learning_rate: float
+
+
+def get_loss_sin(outputs: list[tf.Tensor], y: tf.Tensor) -> tf.Tensor:
+    """Mean squared error over the whole sequences.
+
+    Args:
+        outputs: List of T predictions [B, 1]; the one at step i is for column i of y.
+        y: The ground truth [B, T].
+
+    Returns:
+        A scalar.
+    """
+    predictions = tf.concat(outputs, axis=1)
+    return tf.reduce_mean(tf.square(predictions - tf.cast(y, predictions.dtype)))
+
+
+def get_loss_memory(outputs: list[tf.Tensor], y: tf.Tensor) -> tf.Tensor:
+    """Mean softmax cross-entropy, in nats, of all outputs, each of the same weight.
+
+    Args:
+        outputs: List of T logits [B, C].
+        y: The true symbols [B, T], integers below C.
+
+    Returns:
+        A scalar.
+    """
+    logits = tf.stack(outputs, axis=1)
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
+
+
+def get_learning_rate(
+    learning_rate: float, decay: str = "constant", nbr_steps: int | None = None
+) -> float | tf.Tensor:
+    """The learning rate over the course of a training.
+
+    Args:
+        learning_rate: The initial learning rate.
+        decay: "constant", or "cosine": down to 0 along half a cosine over `nbr_steps` steps of the
+            global step, which is created where the graph has none (Loshchilov & Hutter 2017).
+        nbr_steps: The number of training steps, for "cosine".
+
+    Raises:
+        ValueError: If `decay` is another word.
+    """
+    if decay == "constant":
+        return learning_rate
+    if decay == "cosine":
+        return tf.train.cosine_decay(learning_rate, tf.train.get_or_create_global_step(), nbr_steps)
+    raise ValueError(f'decay must be "constant" or "cosine", got {decay!r}')
+
+
+def get_train_op(
+    loss: tf.Tensor,
+    lr: float | tf.Tensor,
+    *,
+    optimizer: str = "gradient_descent",
+    clip_norm: float = 5.0,
+) -> tf.Operation:
+    """A training operation on gradients clipped by their global norm.
+
+    Longer gradients are scaled to the norm `clip_norm` and keep their direction (Pascanu et al.
+    2013); shorter ones stay as they are. The norm before clipping is added to the graph collection
+    `GRADIENT_NORM`, the learning rate to `LEARNING_RATE`. Increments the global step where one
+    exists.
+
+    Args:
+        loss: A scalar.
+        lr: The learning rate, a number or a scalar tensor.
+        optimizer: A key of `OPTIMIZERS`.
+        clip_norm: The largest global norm of the gradients.
+
+    Raises:
+        ValueError: If `lr` is not positive (0 is allowed for a tensor), `clip_norm` not positive,
+            or `optimizer` unknown.
+    """
+    if not tf.is_tensor(lr) and not (math.isfinite(lr) and lr > 0):
+        raise ValueError(f"the learning rate must be a positive number, got {lr}")
+    if not (math.isfinite(clip_norm) and clip_norm > 0):
+        raise ValueError(f"clip_norm must be a positive number, got {clip_norm}")
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {optimizer!r}")
+
+    variables = tf.trainable_variables()
+    gradients, norm = tf.clip_by_global_norm(tf.gradients(loss, variables), clip_norm)
+    tf.add_to_collection(GRADIENT_NORM, norm)
+    tf.add_to_collection(LEARNING_RATE, tf.convert_to_tensor(lr, tf.float32))
+    return OPTIMIZERS[optimizer](lr).apply_gradients(
+        zip(gradients, variables, strict=True), global_step=tf.train.get_global_step()
+    )
+
+
+def get_finished_epochs(out_dir: str | os.PathLike) -> int:
+    """The number of epochs after which the last checkpoint in `out_dir` was written.
+
+    Raises:
+        CheckpointError: If there is no checkpoint.
+    """
+    return int(_latest_checkpoint(out_dir).rpartition("-")[2])
+
+
+def run_training(
+    sess: tf.Session,
+    nbr_epochs: int,
+    train_op: tf.Operation,
+    total_loss: tf.Tensor,
+    it_train_init: tf.Operation,
+    *,
+    out_dir: str | os.PathLike | None = None,
+    resume: bool = False,
+    tensorboard: bool = False,
+) -> list[EpochMetrics]:
+    """Initialises the variables and trains, with a progress bar on a terminal.
+
+    With `out_dir`, each epoch ends with a checkpoint there (`model.ckpt-<epoch>`, only the last is
+    kept) and with a row of `metrics.csv`.
+
+    Args:
+        sess: A session of the graph.
+        nbr_epochs: The number of passes over the training set, all told.
+        train_op: What `get_train_op` returned.
+        total_loss: A scalar, fetched in each step.
+        it_train_init: The initialiser of the iterator over the training set, run for each epoch.
+        out_dir: An existing directory, or None.
+        resume: Whether to go on from the last checkpoint in `out_dir` instead of initialising.
+        tensorboard: Whether to write summaries of the metrics to `out_dir`.
+
+    Returns:
+        The metrics of all epochs, those before a resumption included.
+
+    Raises:
+        DivergenceError: At the first loss or gradient norm that is not finite. The last checkpoint
+            stays.
+        CheckpointError: If there is no checkpoint to resume from, or it is damaged, or one cannot
+            be written.
+    """
+    sess.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
+    history: list[EpochMetrics] = []
+    saver = tf.train.Saver(max_to_keep=1, save_relative_paths=True) if out_dir else None
+    if resume:
+        history = _read_metrics(out_dir, get_finished_epochs(out_dir))
+        _restore(saver, sess, out_dir)
+    writer = tf.summary.FileWriter(os.fspath(out_dir), sess.graph) if tensorboard else None
+
+    with tqdm(unit=" steps", disable=None) as bar:
+        for epoch in range(len(history) + 1, nbr_epochs + 1):
+            bar.set_description(f"epoch {epoch}/{nbr_epochs}", refresh=False)
+            history.append(_run_epoch(sess, epoch, train_op, total_loss, it_train_init, bar))
+            if saver:
+                _write_metrics(history, out_dir)
+                _save(saver, sess, out_dir, epoch)
+            if writer:
+                _write_summary(writer, history[-1])
+            if bar.total is None:  # an epoch tells how many steps there are
+                bar.total = bar.n * (nbr_epochs - epoch + 1)
+    if writer:
+        writer.close()
+    return history
+
+
+def plot_training(
+    history: list[EpochMetrics],
+    *,
+    title: str,
+    loss_label: str,
+    clip_norm: float,
+    out_dir: str | os.PathLike = ".",
+    memoryless_loss: float | None = None,
+) -> None:
+    """Plots loss and gradient norm over the epochs to `training.png` in an existing directory.
+
+    Args:
+        history: What `run_training` returned.
+        title: The figure's title.
+        loss_label: The loss's name and unit.
+        clip_norm: The clipping norm, drawn in.
+        out_dir: An existing directory.
+        memoryless_loss: The loss of the best guess without a memory, drawn in where given.
+    """
+    epochs = [row.epoch for row in history]
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    figure.suptitle(title)
+    loss_panel, norm_panel = figure.subplots(2, sharex=True)
+    loss_panel.semilogy(epochs, [row.train_loss for row in history], "k.-", label="training loss")
+    if memoryless_loss is not None:
+        loss_panel.axhline(memoryless_loss, color="0.5", linestyle="--", label="memoryless guess")
+    loss_panel.set(ylabel=loss_label)
+    norm_panel.semilogy(
+        epochs, [row.gradient_norm for row in history], "k.-", label="gradient norm, not clipped"
+    )
+    norm_panel.axhline(clip_norm, color="0.5", linestyle="--", label=f"clipped at {clip_norm:g}")
+    norm_panel.set(xlabel="epoch", ylabel="global norm (mean of an epoch)")
+    for axes in (loss_panel, norm_panel):
+        axes.legend()
+    with replacing(Path(out_dir) / "training.png") as path:
+        figure.savefig(path, dpi=150)
+
+
+def _run_epoch(
+    sess: tf.Session,
+    epoch: int,
+    train_op: tf.Operation,
+    total_loss: tf.Tensor,
+    it_train_init: tf.Operation,
+    bar: tqdm,
+) -> EpochMetrics:
+    """One pass over the training set."""
+    # A training operation that is not from get_train_op reports neither norm nor rate.
+    norm_of_step = sess.graph.get_collection(GRADIENT_NORM)[-1:]
+    rate_of_step = sess.graph.get_collection(LEARNING_RATE)[-1:]
+    losses, norms, rates = [], [], [math.nan]
+    fetches = [total_loss, norm_of_step, rate_of_step, train_op]
+    for loss, norm, rate, _ in one_pass(sess, it_train_init, fetches):
+        losses.append(loss)
+        norms += norm
+        rates += rate
+        if not np.isfinite([loss, *norm]).all():
+            raise DivergenceError(
+                f"training diverged: the loss is {loss:.4g} and the gradient norm "
+                f"{[*norm, math.nan][0]:.4g} in step {len(losses)} of epoch {epoch}: "
+                f"lower the learning rate (--learning-rate, now {rates[-1]:.4g})"
+                " or the clipping norm (--clip-norm)"
+            )
+        bar.set_postfix(loss=loss, gradient_norm=norms[-1] if norms else "?", refresh=False)
+        bar.update()
+    return EpochMetrics(
+        epoch,
+        train_loss=float(np.mean(losses)),
+        gradient_norm=float(np.mean(norms)) if norms else math.nan,
+        learning_rate=float(rates[-1]),
+    )
+
+
+def _latest_checkpoint(out_dir: str | os.PathLike) -> str:
+    path = tf.train.latest_checkpoint(os.fspath(out_dir))
+    if path is None:
+        raise CheckpointError(
+            f"there is no whole checkpoint in {out_dir}: start anew without --resume"
+        )
+    return path
+
+
+def _save(saver: tf.train.Saver, sess: tf.Session, out_dir: str | os.PathLike, epoch: int) -> None:
+    try:
+        saver.save(
+            sess, os.path.join(out_dir, "model.ckpt"), global_step=epoch, write_meta_graph=False
+        )
+    except tf.errors.OpError as error:
+        raise CheckpointError(
+            f"cannot write the checkpoint of epoch {epoch} to {out_dir} "
+            f"({_reason(error)}): mend that, then go on with --resume"
+        ) from error
+
+
+def _restore(saver: tf.train.Saver, sess: tf.Session, out_dir: str | os.PathLike) -> None:
+    path = _latest_checkpoint(out_dir)
+    try:
+        saver.restore(sess, path)
+    except (tf.errors.OpError, ValueError) as error:
+        raise CheckpointError(
+            f"the checkpoint {path} is damaged or of another network "
+            f"({_reason(error)}): start anew without --resume"
+        ) from error
+    saver.recover_last_checkpoints([path])  # so that the next checkpoint replaces it
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "message", error)).strip().splitlines()[0]
+
+
+def _write_metrics(history: list[EpochMetrics], out_dir: str | os.PathLike) -> None:
+    with replacing(Path(out_dir) / "metrics.csv") as path, path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(EpochMetrics._fields)
+        writer.writerows(history)
+
+
+def _read_metrics(out_dir: str | os.PathLike, nbr_epochs: int) -> list[EpochMetrics]:
+    """The first `nbr_epochs` rows of metrics.csv, which may be a row ahead of the checkpoint."""
+    path = Path(out_dir) / "metrics.csv"
+    with path.open(newline="") as file:
+        history = [
+            EpochMetrics(int(epoch), *map(float, metrics))
+            for epoch, *metrics in itertools.islice(csv.reader(file), 1, nbr_epochs + 1)
+        ]
+    if [row.epoch for row in history] != list(range(1, nbr_epochs + 1)):
+        raise CheckpointError(
+            f"{path} does not hold the checkpoint's {nbr_epochs} epochs: start anew without --resume"
+        )
+    return history
+
+
+def _write_summary(writer: tf.summary.FileWriter, metrics: EpochMetrics) -> None:
+    values = [
+        tf.Summary.Value(tag=name, simple_value=value)
+        for name, value in metrics._asdict().items()
+        if name != "epoch"
+    ]
+    writer.add_summary(tf.Summary(value=values), global_step=metrics.epoch)
+    writer.flush()
