@@ -36,6 +36,7 @@ def generate_sin_data(
     sz_batch: int,
     num_samples: int = 100,
     *,
+    input_noise: float = 0.0,
     seed: int = 0,
     training: bool = True,
     first_epoch: int = 0,
@@ -46,17 +47,23 @@ def generate_sin_data(
         sz_dataset: Number of curves in one pass.
         sz_batch: B; the last batch of a pass is smaller where it must be.
         num_samples: T, the number of samples of a curve.
+        input_noise: Standard deviation of normal noise on the inputs of a training set; the truth
+            has none. A network that is to run on its own predictions should not rely on perfect
+            inputs: their small errors then die out instead of growing (Jim, Giles & Horne 1996).
         seed: Seeds the generator, a whole number from 0.
         training: Whether each pass draws fresh curves; otherwise all passes are the same.
         first_epoch: The epoch of a training set's first pass.
 
     Returns:
-        A set of batches (x [B, T, 1] float32, y [B, T] float32) with y[:, t] = x[:, t + 1, 0].
+        A set of batches (x [B, T, 1] float32, y [B, T] float32) with y[:, t] = x[:, t + 1, 0],
+        noise apart.
 
     Raises:
-        ValueError: If a size is not a whole number from 1.
+        ValueError: If a size is not a whole number from 1, or the noise is negative.
     """
     _check_sizes(sz_dataset=sz_dataset, sz_batch=sz_batch, num_samples=num_samples)
+    if not 0.0 <= input_noise < math.inf:
+        raise ValueError(f"input_noise must be a number from 0, got {input_noise!r}")
     signature = (
         tf.TensorSpec([None, num_samples, 1], tf.float32),
         tf.TensorSpec([None, num_samples], tf.float32),
@@ -64,7 +71,10 @@ def generate_sin_data(
 
     def draw(rng: np.random.Generator, nbr_curves: int) -> tuple[np.ndarray, np.ndarray]:
         curves = draw_sin(rng, nbr_curves, num_samples + 1)
-        return curves[:, :-1, np.newaxis], curves[:, 1:]
+        x, y = curves[:, :-1, np.newaxis], curves[:, 1:]
+        if training and input_noise:
+            x = x + rng.normal(0.0, input_noise, x.shape).astype(np.float32)
+        return x, y
 
     return _dataset(draw, signature, sz_dataset, sz_batch, seed, training, first_epoch)
 
@@ -111,7 +121,7 @@ def generate_memory_data(
     Raises:
         ValueError: If a size is not a positive whole number, or `recall_input` is another word.
     """
-    _check_sizes(sz_dataset=sz_dataset, sz_batch=sz_batch)
+    _check_sizes(sz_dataset=sz_dataset, sz_batch=sz_batch, num_digits=num_digits)
     len_inp = get_memory_length(to_remember_len, blank_separation_len, recall_input)
     nbr_symbols = num_digits + 2
     signature = (
@@ -155,7 +165,6 @@ def draw_memory(
         Inputs and targets, arrays [`nbr_sequences`, T] of int32.
     """
     len_inp = get_memory_length(to_remember_len, blank_separation_len, recall_input)
-    _check_sizes(num_digits=num_digits)
     blank, delimiter = num_digits, num_digits + 1
     digits = rng.integers(num_digits, size=[nbr_sequences, to_remember_len], dtype=np.int32)
 

@@ -1,0 +1,16 @@
+"""What the tests share."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+
+@pytest.fixture
+def sess():
+    """A session of a fresh default graph."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(0)
+        yield session

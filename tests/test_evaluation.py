@@ -1,0 +1,145 @@
+"""Free running on sine curves, and the memory test, against NumPy and by hand."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import oracle
+import pytest
+import tensorflow.compat.v1 as tf
+
+import data
+import test
+import train
+from rnn_cells import BasicRNNCell, MyLSTMCell, RNNOutputWrapper
+
+
+def random_weights(sess, scale):
+    rng = np.random.default_rng(0)
+    for variable in tf.global_variables():
+        variable.load(rng.normal(0, scale, variable.shape), sess)
+    return {variable.op.name: sess.run(variable) for variable in tf.global_variables()}
+
+
+# --- the sine task ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cell_type", [BasicRNNCell, MyLSTMCell])
+def test_warm_up_and_free_running_equal_one_recurrence_in_numpy(sess, cell_type):
+    cell, readout = cell_type(1, 6), RNNOutputWrapper(6, 1)
+    weights = random_weights(sess, 0.35)
+    w, b = weights[f"{cell_type.__name__}/W"], weights[f"{cell_type.__name__}/b"]
+    beginnings = data.draw_sin(np.random.default_rng(1), 5, 30)
+    generated = test.continue_sin(sess, cell, readout, beginnings, 12)
+
+    state = [np.zeros([5, 6])] * (2 if cell_type is MyLSTMCell else 1)
+    equations = oracle.lstm if cell_type is MyLSTMCell else oracle.basic_rnn
+    curve = [beginnings[:, [t]] for t in range(30)]
+    for t in itertools.count():
+        outputs, *state = equations(curve[t][:, np.newaxis], *state, w, b)
+        if t >= 29:  # the output of the last warm-up sample is the first prediction
+            curve.append(outputs[0] @ weights["RNNOutputWrapper/W"] + weights["RNNOutputWrapper/b"])
+        if len(curve) == 42:
+            break
+    assert generated.shape == (5, 12)
+    np.testing.assert_allclose(generated, np.hstack(curve[30:]), rtol=1e-4, atol=1e-5)
+
+
+def perfect_sine_generator(sess, omega=0.8):
+    """A linear cell that continues sines of one frequency: x_{t+1} = 2 cos(omega dt) x_t - x_{t-1}.
+
+    Hidden units: (x_t, x_{t-1}).
+    """
+    cell, readout = BasicRNNCell(1, 2), RNNOutputWrapper(2, 1)
+    values = {
+        "BasicRNNCell/W": [[1, 0], [0, 1], [0, 0]],
+        "BasicRNNCell/b": [0, 0],
+        "RNNOutputWrapper/W": [[2 * np.cos(omega * data.SIN_STEP)], [-1]],
+        "RNNOutputWrapper/b": [0],
+    }
+    for variable in tf.global_variables():
+        variable.load(values[variable.op.name], sess)
+    return cell, readout
+
+
+def test_a_perfect_generator_has_no_error(sess, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "SIN_OMEGA", (0.8, 0.8))
+    cell, readout = perfect_sine_generator(sess)
+    mse = test.run_test_sin(sess, cell, readout, 20, "perfect", out_dir=tmp_path, nbr_curves=10)
+    assert mse < 1e-5
+    assert (tmp_path / "continuation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_constant_zero_has_the_error_of_a_sine(sess, tmp_path):
+    """The mean of sin^2 is one half."""
+    cell, readout = BasicRNNCell(1, 2), RNNOutputWrapper(2, 1)
+    for variable in tf.global_variables():
+        variable.load(np.zeros(variable.shape), sess)
+    mse = test.run_test_sin(sess, cell, readout, 100, "zero", out_dir=tmp_path)
+    assert mse == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_sine_test_is_the_same_every_time(sess, tmp_path):
+    cell, readout = perfect_sine_generator(sess)
+    a, b, c = (
+        test.run_test_sin(sess, cell, readout, 9, "", out_dir=tmp_path, nbr_curves=5, seed=seed)
+        for seed in (0, 0, 1)
+    )
+    assert a == b != c
+
+
+# --- the memory task ----------------------------------------------------------------------------
+
+
+def fixed_answers(answers, truth, sz_batch):
+    """Outputs, labels and initialiser of a test set on which a network answers `answers` [N, T]."""
+    logits = 5.0 * np.eye(4, dtype=np.float32)[np.array(answers)]
+    dataset = tf.data.Dataset.from_tensor_slices((logits, np.array(truth, np.int32)))
+    iterator = tf.data.make_initializable_iterator(dataset.batch(sz_batch))
+    logits, labels = iterator.get_next()
+    return tf.unstack(logits, num=len(answers[0]), axis=1), labels, iterator.initializer
+
+
+TRUTH = [[2, 2, 0, 1], [2, 2, 1, 1], [2, 2, 1, 0], [2, 2, 0, 0], [2, 2, 1, 1]]
+ANSWERS = [[2, 2, 0, 1], [2, 2, 1, 0], [0, 2, 1, 0], [2, 2, 1, 1], [2, 0, 1, 1]]
+CORRECT_OF_THE_LAST_TWO = 2 + 1 + 2 + 0 + 2
+CORRECT_OF_THE_LAST_THREE = 3 + 2 + 3 + 1 + 2
+
+
+@pytest.mark.parametrize("sz_batch", [1, 2, 3, 4, 5, 9])
+def test_the_memory_test_is_exact_however_the_batches_are_cut(sess, sz_batch):
+    outputs, labels, it_test_init = fixed_answers(ANSWERS, TRUTH, sz_batch)
+    loss = train.get_loss_memory(outputs, labels)
+    result = test.run_memory_test(sess, loss, outputs, labels, it_test_init, 2)
+    assert result.accuracy == CORRECT_OF_THE_LAST_TWO / 10
+    expected = oracle.cross_entropy(5.0 * np.eye(4)[ANSWERS], np.array(TRUTH))
+    assert result.loss == pytest.approx(expected, rel=1e-6)
+
+
+def test_only_the_last_outputs_count_as_recall(sess):
+    outputs, labels, it_test_init = fixed_answers(ANSWERS, TRUTH, 2)
+    loss = train.get_loss_memory(outputs, labels)
+    result = test.run_memory_test(sess, loss, outputs, labels, it_test_init, 3)
+    assert result.accuracy == CORRECT_OF_THE_LAST_THREE / 15
+
+
+def test_the_memory_test_can_be_repeated(sess):
+    outputs, labels, it_test_init = fixed_answers(ANSWERS, TRUTH, 2)
+    loss = train.get_loss_memory(outputs, labels)
+    arguments = (sess, loss, outputs, labels, it_test_init, 2)
+    assert test.run_memory_test(*arguments) == test.run_memory_test(*arguments)
+
+
+def test_the_mean_loss_weighs_sequences_not_batches(sess):
+    outputs, labels, it_test_init = fixed_answers(ANSWERS, TRUTH, 2)
+    loss = train.get_loss_memory(outputs, labels)
+    expected = test.run_memory_test(sess, loss, outputs, labels, it_test_init, 2).loss
+    assert test.get_mean_loss(sess, loss, labels, it_test_init) == pytest.approx(expected)
+
+
+def test_the_recall_figure_is_left(sess, tmp_path: Path):
+    outputs, labels, it_test_init = fixed_answers(ANSWERS, TRUTH, 2)
+    test.plot_recall(
+        sess, outputs, labels, it_test_init, 2, "fixed", num_digits=2, out_dir=tmp_path
+    )
+    assert (tmp_path / "recall.png").read_bytes().startswith(b"\x89PNG")
