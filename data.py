@@ -48,8 +48,8 @@ def generate_sin_data(
         sz_batch: B; the last batch of a pass is smaller where it must be.
         num_samples: T, the number of samples of a curve.
         input_noise: Standard deviation of normal noise on the inputs of a training set; the truth
-            has none. A network that is to run on its own predictions should not rely on perfect
-            inputs: their small errors then die out instead of growing (Jim, Giles & Horne 1996).
+            has none. A network that will run on its own predictions should not learn to rely on
+            perfect inputs (Bengio et al. 2015 on the mismatch; noise as a remedy: Jaeger 2002).
         seed: Seeds the generator, a whole number from 0.
         training: Whether each pass draws fresh curves; otherwise all passes are the same.
         first_epoch: The epoch of a training set's first pass.

@@ -337,7 +337,7 @@ def _read_metrics(out_dir: str | os.PathLike, nbr_epochs: int) -> list[EpochMetr
         ]
     if [row.epoch for row in history] != list(range(1, nbr_epochs + 1)):
         raise CheckpointError(
-            f"{path} lacks some of the checkpoint's {nbr_epochs} epochs: start anew without --resume"
+            f"{path} lacks epochs that the checkpoint has ({nbr_epochs}): start anew without --resume"
         )
     return history
 
