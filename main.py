@@ -36,6 +36,8 @@ TEST_SIZE = 1000
 """Number of sequences of a test set."""
 NBR_GENERATED = 100
 """Number of samples by which a sine curve is continued."""
+LONGEST_PRINTED = 40
+"""Number of time steps up to which a sequence of the memory task is printed as an example."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Settings:
     chrono: bool | None = None
     match_params: bool | None = None
     num_samples: int | None = None
+    input_noise: float | None = None
     to_remember_len: int | None = None
     blank_separation_len: int | None = None
     num_digits: int | None = None
@@ -66,7 +69,7 @@ class Settings:
 
 # Settings that only one task or one cell has, with their defaults.
 TASK_DEFAULTS: dict[str, dict[str, Any]] = {
-    "sin": {"num_samples": 100},
+    "sin": {"num_samples": 100, "input_noise": 0.02},
     "memory": {
         "to_remember_len": 8,
         "blank_separation_len": 5,
@@ -206,6 +209,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     add = parser.add_argument_group("sin task").add_argument
     add("--num-samples", type=_whole(1), metavar="N", help="samples of a curve (default: 100)")
+    add(
+        "--input-noise",
+        type=_not_negative,
+        metavar="X",
+        help="standard deviation of the noise on training inputs (default: 0.02)",
+    )
 
     add = parser.add_argument_group("memory task").add_argument
     add("--to-remember-len", type=_whole(1), metavar="N", help="digits to recall (default: 8)")
@@ -287,6 +296,11 @@ def run(
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(settings.seed)
         first_epoch = train.get_finished_epochs(out_dir) if resume else 0
+        if first_epoch > settings.epochs:
+            raise RunError(
+                f"{out_dir} holds a run of {first_epoch} epochs already: raise --epochs or leave"
+                " out --resume"
+            )
         hidden_size = match_hidden_size(settings) if settings.match_params else settings.hidden_size
         model = build_model(settings, hidden_size, first_epoch)
         print(_describe(settings, hidden_size, model.parameters), flush=True)
@@ -333,25 +347,15 @@ def build_model(settings: Settings, hidden_size: int, first_epoch: int) -> Model
     import data
     import train
 
-    if settings.task == "sin":
-        generate, sizes, get_loss = (
-            data.generate_sin_data,
-            [settings.num_samples],
-            train.get_loss_sin,
-        )
-    else:
-        generate, get_loss = data.generate_memory_data, train.get_loss_memory
-        sizes = [
-            settings.to_remember_len,
-            settings.blank_separation_len,
-            settings.num_digits,
-            settings.recall_input,
-        ]
-    seed, batch_size = settings.seed, settings.batch_size
-    training_set = generate(
-        settings.train_size, batch_size, *sizes, seed=seed, first_epoch=first_epoch
-    )
-    test_set = generate(TEST_SIZE, batch_size, *sizes, seed=seed, training=False)
+    generate, get_loss = {
+        "sin": (data.generate_sin_data, train.get_loss_sin),
+        "memory": (data.generate_memory_data, train.get_loss_memory),
+    }[settings.task]
+    batch_size = settings.batch_size
+    of_task = {name: getattr(settings, name) for name in TASK_DEFAULTS[settings.task]}
+    of_task["seed"] = settings.seed
+    training_set = generate(settings.train_size, batch_size, first_epoch=first_epoch, **of_task)
+    test_set = generate(TEST_SIZE, batch_size, training=False, **of_task)
     iterator = tf.data.Iterator.from_structure(
         tf.data.get_output_types(training_set), tf.data.get_output_shapes(training_set)
     )
@@ -473,9 +477,20 @@ def evaluate_sin(
 def evaluate_memory(
     sess: tf.Session, model: Model, settings: Settings, out_dir: Path
 ) -> dict[str, float]:
-    """Test loss and recall accuracy; prints an example and writes `recall.png`."""
+    """Test loss and recall accuracy; prints a sequence and writes `recall.png`."""
     import data
     import test
+
+    if len(model.outputs) <= LONGEST_PRINTED:
+        first_of_batch = [model.x[0], model.labels[0], [logits[0] for logits in model.outputs]]
+        x, labels, logits = next(data.one_pass(sess, model.it_test_init, first_of_batch))
+        print(
+            "a test sequence     ",
+            data.to_human_readable(x, labels, num_digits=settings.num_digits),
+        )
+        print(
+            "the network's output", data.to_human_readable(logits, num_digits=settings.num_digits)
+        )
 
     result = test.run_memory_test(
         sess, model.loss, model.outputs, model.labels, model.it_test_init, settings.to_remember_len
@@ -505,14 +520,14 @@ def report(result: dict[str, Any], settings: Settings, out_dir: Path) -> str:
     if settings.task == "sin":
         plot = "continuation.png"
         lines += [
-            f"test loss            {result['test_loss']:.6f}  (mean squared error one step ahead)",
-            f"continuation error   {result['continuation_mse']:.4f}  (mean squared, {TEST_SIZE:,}"
+            f"test loss            {result['test_loss']:.4g}  (mean squared error one step ahead)",
+            f"continuation error   {result['continuation_mse']:.4g}  (mean squared, {TEST_SIZE:,}"
             f" curves, {NBR_GENERATED} samples each; always predicting 0 has 0.5)",
         ]
     else:
         plot = "recall.png"
         lines += [
-            f"test loss            {result['test_loss']:.4f}  (nats; a guess without memory has"
+            f"test loss            {result['test_loss']:.4g}  (nats; a guess without memory has"
             f" {result['memoryless_loss']:.4f})",
             f"recall accuracy      {result['recall_accuracy']:.2%}  (of the last"
             f" {settings.to_remember_len} outputs, {TEST_SIZE:,} sequences; chance is"
@@ -551,7 +566,9 @@ def _prepare_out_dir(out_dir: Path, resume: bool) -> None:
     """Makes the directory and removes an earlier run's files or, to resume, looks for them."""
     if resume:
         if not (out_dir / "checkpoint").exists():
-            raise RunError(f"there is no checkpoint in {out_dir} to resume: leave out --resume")
+            raise RunError(
+                f"there is no checkpoint in {out_dir} to go on from: start anew without --resume"
+            )
         return
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
@@ -571,7 +588,9 @@ def _read_config(out_dir: Path) -> Settings:
     try:
         return Settings(**json.loads(path.read_text()))
     except FileNotFoundError:
-        raise RunError(f"there is no run in {out_dir} to resume: leave out --resume") from None
+        raise RunError(
+            f"there is no run in {out_dir} to go on from: start anew without --resume"
+        ) from None
     except (TypeError, ValueError) as error:
         raise RunError(f"{path} is damaged ({error}): start anew without --resume") from None
 
@@ -613,11 +632,9 @@ def _explain(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError):
         place = f" {error.filename}" if error.filename else ""
-        advice = {
-            errno.ENOSPC: "free some space, then go on with --resume",
-            errno.EDQUOT: "free some space, then go on with --resume",
-        }.get(error.errno, "give another --out-dir")
-        return f"cannot write{place} ({error.strerror}): {advice}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return f"cannot write{place} ({error.strerror}): mend that, then go on with --resume"
+        return f"cannot use{place} ({error.strerror}): give another --out-dir"
     first_line = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
     return f"{type(error).__name__}: {first_line} (--debug shows where)"
 
@@ -647,6 +664,13 @@ def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise argparse.ArgumentTypeError(f"must be a finite number, got {text}")
+    return number
+
+
+def _not_negative(text: str) -> float:
+    number = _finite(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"must be a number from 0, got {text}")
     return number
 
 

@@ -8,7 +8,6 @@ g    = gradient(loss) * min(1, 5 / ||gradient(loss)||);  w -= lr * g          (p
 from __future__ import annotations
 
 import csv
-import itertools
 import math
 import os
 from pathlib import Path
@@ -284,7 +283,10 @@ def _run_epoch(
 
 
 def _latest_checkpoint(out_dir: str | os.PathLike) -> str:
-    path = tf.train.latest_checkpoint(os.fspath(out_dir))
+    try:
+        path = tf.train.latest_checkpoint(os.fspath(out_dir))
+    except UnicodeDecodeError:
+        path = None
     if path is None:
         raise CheckpointError(
             f"there is no whole checkpoint in {out_dir}: start anew without --resume"
@@ -330,14 +332,16 @@ def _write_metrics(history: list[EpochMetrics], out_dir: str | os.PathLike) -> N
 def _read_metrics(out_dir: str | os.PathLike, nbr_epochs: int) -> list[EpochMetrics]:
     """The first `nbr_epochs` rows of metrics.csv, which may be a row ahead of the checkpoint."""
     path = Path(out_dir) / "metrics.csv"
-    with path.open(newline="") as file:
-        history = [
-            EpochMetrics(int(epoch), *map(float, metrics))
-            for epoch, *metrics in itertools.islice(csv.reader(file), 1, nbr_epochs + 1)
-        ]
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.reader(file))[1 : nbr_epochs + 1]
+        history = [EpochMetrics(int(epoch), *map(float, metrics)) for epoch, *metrics in rows]
+    except (OSError, TypeError, ValueError):
+        history = []
     if [row.epoch for row in history] != list(range(1, nbr_epochs + 1)):
         raise CheckpointError(
-            f"{path} lacks epochs that the checkpoint has ({nbr_epochs}): start anew without --resume"
+            f"{path} does not go with the checkpoint of epoch {nbr_epochs}: "
+            "start anew without --resume"
         )
     return history
 

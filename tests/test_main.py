@@ -1,0 +1,471 @@
+"""The program from outside: what it leaves, what it prints, and how it fails."""
+
+import csv
+import json
+import os
+import resource
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+import main
+import test
+import train
+
+ROOT = Path(main.__file__).parent
+PAIRS = [(task, cell) for task in ("sin", "memory") for cell in ("basic", "lstm")]
+TINY = ["--epochs", "3", "--train-size", "20", "--batch-size", "8", "--hidden-size", "4"]
+
+
+def run(out_dir, line, *more):
+    """Runs the program in this process; returns its exit status."""
+    try:
+        return main.main([*line.split(), "--out-dir", str(out_dir), *more])
+    except SystemExit as stop:
+        return stop.code
+
+
+def start(out_dir, line, *more, **keywords):
+    """Starts the program in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "main.py", *line.split(), "--out-dir", str(out_dir), *more],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"},
+        **keywords,
+    )
+
+
+def only_line(text):
+    """The text, if it is one line that is an error and no traceback."""
+    assert text.startswith("main.py: "), text
+    assert text.count("\n") == 1, text
+    assert "Traceback" not in text
+    return text
+
+
+@pytest.fixture(autouse=True)
+def small_experiments(monkeypatch):
+    """Runs in this process test on 50 sequences, and have short sine curves."""
+    monkeypatch.setattr(main, "TEST_SIZE", 50)
+    monkeypatch.setitem(main.TASK_DEFAULTS["sin"], "num_samples", 12)
+
+
+# --- what a run leaves --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("task", "cell"), PAIRS)
+def test_a_run_leaves_all_that_is_known_of_it(tmp_path, capsys, task, cell):
+    assert run(tmp_path / "new" / "run", f"--task {task} --cell {cell} --seed 7", *TINY) == 0
+    out_dir = tmp_path / "new" / "run"
+    plot, figure = {
+        "sin": ("continuation.png", "continuation_mse"),
+        "memory": ("recall.png", "recall_accuracy"),
+    }[task]
+    assert sorted(path.name for path in out_dir.iterdir()) == sorted(
+        [
+            "checkpoint",
+            "config.json",
+            "metrics.csv",
+            "model.ckpt-3.data-00000-of-00001",
+            "model.ckpt-3.index",
+            "result.json",
+            "training.png",
+            plot,
+        ]
+    )
+    result = json.loads((out_dir / "result.json").read_text())
+    assert {key: result[key] for key in ("task", "cell", "seed", "epochs")} == {
+        "task": task,
+        "cell": cell,
+        "seed": 7,
+        "epochs": 3,
+    }
+    n_inp = n_out = {"sin": 1, "memory": 11}[task]
+    gates = {"basic": 1, "lstm": 4}[cell]
+    in_cell, in_readout = gates * ((n_inp + 4) * 4 + 4), 4 * n_out + n_out
+    assert result["parameters"] == {
+        "cell": in_cell,
+        "readout": in_readout,
+        "trainable": in_cell + in_readout,
+        "total": in_cell + in_readout,
+    }
+    rows = list(csv.DictReader((out_dir / "metrics.csv").open()))
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3]
+    assert float(rows[-1]["train_loss"]) == result["train_loss"]
+    for key in ("seconds", "train_loss", "test_loss", figure):
+        assert np.isfinite(result[key])
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert f"{in_cell + in_readout:,} parameters" in printed.out
+    assert str(out_dir / plot) in printed.out.splitlines()[-1]
+    assert str(out_dir / "training.png") in printed.out.splitlines()[-1]
+
+
+def test_the_memory_task_prints_a_sequence_and_the_guess_without_memory(tmp_path, capsys):
+    assert run(tmp_path, "--task memory --cell basic --to-remember-len 3", *TINY) == 0
+    printed = capsys.readouterr().out
+    assert "␣ ␣ ␣ ␣ ␣ # ␣ ␣ ␣ → ␣ ␣ ␣ ␣ ␣ ␣ ␣ ␣ ␣ " in printed
+    assert f"a guess without memory has {3 * np.log(9) / 12:.4f}" in printed
+
+
+def test_config_json_is_enough_to_run_it_again(tmp_path):
+    line = "--task memory --cell lstm --learning-rate 0.02 --recall-input truth --chrono"
+    assert run(tmp_path / "a", line, *TINY) == 0
+    config = json.loads((tmp_path / "a" / "config.json").read_text())
+    flags = []
+    for name, value in config.items():
+        if value is True:
+            flags.append(main._flag(name))
+        elif value not in (None, False) and not (config["chrono"] and name == "forget_bias"):
+            flags += [main._flag(name), str(value)]
+    assert run(tmp_path / "b", shlex.join(flags)) == 0
+    for name in ("config.json", "metrics.csv"):
+        assert (tmp_path / "a" / name).read_text() == (tmp_path / "b" / name).read_text()
+
+
+def test_the_checkpoint_holds_the_network_that_was_tested(tmp_path):
+    assert run(tmp_path, "--task sin --cell lstm", *TINY) == 0
+    names = {name for name, _ in tf.train.list_variables(str(tmp_path))}
+    assert {"MyLSTMCell/W", "MyLSTMCell/b", "RNNOutputWrapper/W", "RNNOutputWrapper/b"} <= names
+
+
+@pytest.mark.parametrize(("task", "cell"), PAIRS)
+def test_the_same_seed_gives_the_same_run_and_another_another(tmp_path, task, cell):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        assert run(tmp_path / name, f"--task {task} --cell {cell} --seed {seed}", *TINY) == 0
+    metrics = [(tmp_path / name / "metrics.csv").read_text() for name in "abc"]
+    assert metrics[0] == metrics[1] != metrics[2]
+
+
+def test_tensorboard_gets_its_summaries(tmp_path):
+    assert run(tmp_path, "--task sin --cell basic --tensorboard", *TINY) == 0
+    (events,) = tmp_path.glob("events.out.tfevents.*")
+    steps = {
+        (event.step, value.tag)
+        for event in tf.train.summary_iterator(str(events))
+        for value in event.summary.value
+    }
+    assert steps == {
+        (epoch, tag)
+        for epoch in (1, 2, 3)
+        for tag in ("train_loss", "gradient_norm", "learning_rate")
+    }
+
+
+def test_a_new_run_leaves_nothing_of_the_one_before(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    assert run(tmp_path, "--task memory --cell basic --tensorboard", *TINY) == 0
+    assert run(tmp_path, "--task sin --cell basic", *TINY, "--epochs", "2") == 0
+    left = {path.name for path in tmp_path.iterdir()}
+    assert "recall.png" not in left
+    assert not any("model.ckpt-3" in name or "events" in name for name in left)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+# --- equal parameters ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("task", "symbols"), [("sin", 1), ("memory", 11)])
+def test_match_params_gives_the_largest_lstm_within_the_budget(tmp_path, capsys, task, symbols):
+    assert (
+        run(tmp_path, f"--task {task} --cell lstm --match-params", *TINY, "--hidden-size", "30")
+        == 0
+    )
+    result = json.loads((tmp_path / "result.json").read_text())
+
+    def basic(h):
+        return h * (symbols + h) + h + h * symbols + symbols
+
+    def lstm(h):
+        return 4 * (h * (symbols + h) + h) + h * symbols + symbols
+
+    size = result["hidden_size"]
+    assert result["parameters"]["total"] == lstm(size) <= basic(30) < lstm(size + 1)
+    assert "no more parameters than a basic network of 30 hidden units" in capsys.readouterr().out
+
+
+def test_match_params_needs_a_budget(tmp_path, capsys):
+    assert run(tmp_path, "--task sin --cell lstm --match-params --hidden-size 1") == 1
+    assert "raise --hidden-size" in only_line(capsys.readouterr().err)
+
+
+# --- going on -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--task sin --cell lstm --optimizer adam",
+        "--task sin --cell basic --optimizer momentum --decay cosine",
+        "--task memory --cell lstm --optimizer rmsprop",
+        "--task memory --cell basic",
+    ],
+)
+def test_an_interrupted_run_ends_bit_for_bit_where_an_uninterrupted_one_does(
+    tmp_path, monkeypatch, line
+):
+    assert run(tmp_path / "whole", line, *TINY) == 0
+
+    one_pass = train.one_pass
+    passes = []
+
+    def interrupted(sess, it_init, fetches):
+        passes.append(it_init)
+        for number, values in enumerate(one_pass(sess, it_init, fetches)):
+            if len(passes) == 2 and number == 1:
+                raise KeyboardInterrupt
+            yield values
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "one_pass", interrupted)
+        assert run(tmp_path / "resumed", line, *TINY) == 130
+    assert train.get_finished_epochs(tmp_path / "resumed") == 1
+    assert run(tmp_path / "resumed", line, "--resume") == 0
+
+    for name in ("metrics.csv", "config.json"):
+        assert (tmp_path / "whole" / name).read_text() == (tmp_path / "resumed" / name).read_text()
+    for name, _ in tf.train.list_variables(str(tmp_path / "whole")):
+        ends = (tf.train.load_variable(str(tmp_path / part), name) for part in ("whole", "resumed"))
+        np.testing.assert_array_equal(*ends)
+    results = [json.loads((tmp_path / p / "result.json").read_text()) for p in ("whole", "resumed")]
+    for result in results:
+        del result["seconds"]
+    assert results[0] == results[1]
+
+
+def test_a_run_at_a_constant_rate_can_be_made_longer(tmp_path):
+    line = "--task memory --cell lstm --decay constant"
+    assert run(tmp_path / "long", line, *TINY, "--epochs", "5") == 0
+    assert run(tmp_path / "short", line, *TINY) == 0
+    assert run(tmp_path / "short", line, "--resume", "--epochs", "5") == 0
+    ends = [(tmp_path / name / "metrics.csv").read_text() for name in ("long", "short")]
+    assert ends[0] == ends[1]
+
+
+def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_go_on(tmp_path):
+    process = start(tmp_path, "--task sin --cell basic", *TINY, "--epochs", "100000")
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "checkpoint").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "go on from the last finished epoch with: python main.py" in only_line(error)
+    assert error.rstrip().endswith("--resume")
+    epochs = train.get_finished_epochs(tmp_path)
+    assert epochs >= 1
+    assert tf.train.load_variable(str(tmp_path), "BasicRNNCell/W").shape == (5, 4)
+    assert not list(tmp_path.glob(".writing-*"))
+
+
+# --- wrong usage --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--task sin", "required: --cell"),
+        ("--cell gru --task sin", "invalid choice: 'gru'"),
+        ("--cell lstm --task copy", "invalid choice: 'copy'"),
+        ("--cell lstm --task sin --hidden-size 0", "must be a whole number from 1, got 0"),
+        ("--cell lstm --task sin --batch-size -5", "must be a whole number from 1, got -5"),
+        ("--cell lstm --task sin --epochs 0", "must be a whole number from 1, got 0"),
+        ("--cell lstm --task sin --epochs 1.5", "invalid whole_number value: '1.5'"),
+        ("--cell lstm --task sin --seed -1", "must be a whole number from 0, got -1"),
+        ("--cell lstm --task sin --learning-rate nan", "must be a finite number, got nan"),
+        ("--cell lstm --task sin --learning-rate=-0.1", "must be a positive number, got -0.1"),
+        ("--cell lstm --task sin --clip-norm 0", "must be a positive number, got 0"),
+        ("--cell lstm --task sin --input-noise=-1", "must be a number from 0, got -1"),
+        ("--cell lstm --task memory --to-remember-len 0", "must be a whole number from 1, got 0"),
+        ("--cell lstm --task memory --blank-separation-len -1", "whole number from 0, got -1"),
+        ("--cell lstm --task sin --activation tanh", "--activation is for --cell basic, not lstm"),
+        ("--cell basic --task sin --match-params", "--match-params is for --cell lstm, not basic"),
+        ("--cell basic --task sin --num-digits 8", "--num-digits is for --task memory, not sin"),
+        ("--cell lstm --task sin --chrono --forget-bias 2", "leave out --forget-bias or --chrono"),
+        ("--cell lstm --task sin --epoch 3", "unrecognized arguments: --epoch"),
+    ],
+)
+def test_wrong_usage_is_answered_with_status_2(tmp_path, capsys, line, message):
+    assert run(tmp_path / "run", line) == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("line", ["--help", "--cell gru --task sin"])
+def test_tensorflow_is_not_imported_for_help_and_wrong_usage(line):
+    program = (
+        "import sys, main\n"
+        "try: main.main(sys.argv[1:])\n"
+        "except SystemExit: print('tensorflow' in sys.modules or 'numpy' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, *line.split()]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    assert printed.endswith("False\n")
+
+
+def test_help_shows_the_defaults_that_a_run_takes(tmp_path, capsys):
+    assert run(tmp_path, "--help") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for (task, cell, activation), row in main.TRAINING_DEFAULTS.items():
+        assert " ".join(filter(None, [task, cell, activation, *map(str, row.values())])) in printed
+
+
+# --- failures -----------------------------------------------------------------------------------
+
+
+def test_an_output_directory_that_is_a_file(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    for out_dir in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert run(out_dir, "--task sin --cell basic") == 1
+        assert "is not a directory: give another --out-dir" in only_line(capsys.readouterr().err)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_output_directory_that_cannot_be_written(capsys):
+    for out_dir in ("/proc/run", "/proc"):
+        assert run(out_dir, "--task sin --cell basic") == 1
+        assert "give another --out-dir" in only_line(capsys.readouterr().err)
+
+
+def test_resuming_without_a_checkpoint(tmp_path, capsys):
+    assert run(tmp_path / "none", "--task sin --cell basic --resume") == 1
+    assert "without --resume" in only_line(capsys.readouterr().err)
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """The directory of a finished run."""
+    assert run(tmp_path, "--task sin --cell basic", *TINY) == 0
+    return tmp_path
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("model.ckpt-3.data-00000-of-00001", damage),
+        ("model.ckpt-3.data-00000-of-00001", lambda path: path.write_bytes(b"")),
+        ("model.ckpt-3.data-00000-of-00001", lambda path: path.unlink()),
+        ("model.ckpt-3.index", damage),
+        ("model.ckpt-3.index", lambda path: path.write_bytes(b"")),
+        ("checkpoint", lambda path: path.write_bytes(b"\x00\xff")),
+        ("metrics.csv", lambda path: path.write_text("epoch,train_loss\n1,0.5\n")),
+        ("metrics.csv", lambda path: path.unlink()),
+        ("config.json", lambda path: path.write_text('{"task": ')),
+        ("config.json", lambda path: path.write_text("[]")),
+        ("config.json", lambda path: path.unlink()),
+    ],
+)
+def test_resuming_what_is_damaged(finished, capsys, name, spoil):
+    spoil(finished / name)
+    capsys.readouterr()
+    assert run(finished, "--task sin --cell basic --resume") == 1
+    assert "without --resume" in only_line(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--task sin --cell lstm", "cannot resume with --cell lstm"),
+        ("--task memory --cell basic", "cannot resume with --task memory"),
+        ("--task sin --cell basic --hidden-size 5", "cannot resume with --hidden-size 5"),
+        ("--task sin --cell basic --epochs 9", "cannot resume with --epochs 9"),
+    ],
+)
+def test_resuming_with_settings_that_do_not_fit(finished, capsys, line, message):
+    before = {path: path.read_bytes() for path in finished.iterdir()}
+    assert run(finished, line, "--resume") == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert {path: path.read_bytes() for path in finished.iterdir()} == before
+
+
+def test_resuming_what_is_longer_already(tmp_path, capsys):
+    line = "--task sin --cell basic --decay constant"
+    assert run(tmp_path, line, *TINY) == 0
+    capsys.readouterr()
+    assert run(tmp_path, line, "--resume", "--epochs", "2") == 1
+    assert "holds a run of 3 epochs already" in only_line(capsys.readouterr().err)
+
+
+def test_a_diverging_run_says_which_setting_to_lower(tmp_path, capsys):
+    line = "--task memory --cell basic --optimizer gradient_descent --blank-separation-len 60"
+    assert run(tmp_path, line, *TINY, "--learning-rate", "1e9", "--clip-norm", "1e9") == 1
+    message = only_line(capsys.readouterr().err)
+    assert "training diverged" in message
+    assert "lower the learning rate (--learning-rate, now 1e+09)" in message
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path):
+    """A limit on the size of files stands in for the full disk."""
+    line = "--task memory --cell basic --train-size 20 --epochs 2"
+    assert start(tmp_path, line, "--hidden-size", "16").wait() == 0
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    # A checkpoint of 16 units fits into 20 kB, a picture does not.
+    process = start(tmp_path, line, "--resume", preexec_fn=limit)
+    _, error = process.communicate()
+    assert process.returncode == 1
+    assert "cannot write" in only_line(error)
+    assert "File too large" in error
+    assert train.get_finished_epochs(tmp_path) == 2
+    for name in ("result.json", "config.json", "metrics.csv", "recall.png"):
+        assert (tmp_path / name).stat().st_size > 0
+    assert not [path for path in tmp_path.iterdir() if "writing" in path.name]
+
+    # A checkpoint of 128 units does not.
+    big = tmp_path / "big"
+    process = start(big, line, "--hidden-size", "128", preexec_fn=limit)
+    _, error = process.communicate()
+    assert process.returncode == 1
+    assert "cannot write the checkpoint of epoch 1" in only_line(error)
+    assert {path.name for path in big.iterdir()} <= {"config.json", "metrics.csv"}
+
+
+def test_an_unsolved_part_is_a_sentence(tmp_path, capsys, monkeypatch):
+    def unsolved(*arguments):
+        raise NotImplementedError("part (e): write get_loss_sin")
+
+    monkeypatch.setattr(train, "get_loss_sin", unsolved)
+    assert run(tmp_path, "--task sin --cell basic", *TINY) == 1
+    assert only_line(capsys.readouterr().err) == "main.py: error: part (e): write get_loss_sin\n"
+
+
+def test_an_unforeseen_error_is_a_line_or_with_debug_a_traceback(tmp_path, capsys, monkeypatch):
+    def broken(*arguments, **keywords):
+        raise TypeError("this is broken\nin two lines")
+
+    monkeypatch.setattr(test, "get_mean_loss", broken)
+    assert run(tmp_path, "--task sin --cell basic", *TINY) == 1
+    message = only_line(capsys.readouterr().err)
+    assert message == "main.py: error: TypeError: this is broken (--debug shows where)\n"
+    with pytest.raises(TypeError, match="this is broken"):
+        run(tmp_path, "--task sin --cell basic --debug", *TINY)
+
+
+def test_nothing_but_ones_own_lines_is_printed(tmp_path):
+    """No TensorFlow or CUDA noise, and no progress bar where there is no terminal."""
+    process = start(tmp_path, "--task sin --cell basic", *TINY)
+    printed, error = process.communicate()
+    assert process.returncode == 0
+    assert error == ""
+    assert printed.splitlines()[0].startswith("sin task, basic cell with 4 hidden units")
+    assert printed.splitlines()[-1].startswith("plots ")
