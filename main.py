@@ -67,7 +67,7 @@ class Settings:
     recall_input: str | None = None
 
 
-# Settings that only one task or one cell has, with their defaults.
+# The settings that only one task or one cell has.
 TASK_DEFAULTS: dict[str, dict[str, Any]] = {
     "sin": {"num_samples": 100, "input_noise": 0.02},
     "memory": {
@@ -79,30 +79,28 @@ TASK_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 CELL_DEFAULTS: dict[str, dict[str, Any]] = {
     "basic": {"activation": "linear"},
-    "lstm": {"forget_bias": 1.0, "chrono": False, "match_params": False},
+    "lstm": {"chrono": False, "match_params": False},
 }
 
 # The configurations that work, chosen by measurement: `python -m benchmarks.defaults`.
 _COLUMNS = (
-    "hidden_size",
-    "epochs",
-    "batch_size",
-    "optimizer",
-    "learning_rate",
-    "decay",
-    "clip_norm",
+    *("hidden_size", "forget_bias", "epochs", "batch_size"),
+    *("optimizer", "learning_rate", "decay", "clip_norm"),
 )
 TRAINING_DEFAULTS: dict[tuple[str, str, str | None], dict[str, Any]] = {
     key: dict(zip(_COLUMNS, row, strict=True))
     for key, row in {
-        ("sin", "basic", "linear"): (64, 30, 128, "adam", 0.005, "cosine", 1.0),
-        ("sin", "basic", "tanh"): (64, 80, 128, "adam", 0.005, "cosine", 1.0),
-        ("sin", "basic", "relu"): (64, 80, 128, "adam", 0.002, "cosine", 1.0),
-        ("sin", "lstm", None): (32, 80, 128, "adam", 0.02, "cosine", 1.0),
-        ("memory", "basic", "linear"): (128, 12, 128, "gradient_descent", 0.1, "constant", 5.0),
-        ("memory", "basic", "tanh"): (128, 30, 128, "adam", 0.003, "cosine", 1.0),
-        ("memory", "basic", "relu"): (128, 30, 128, "adam", 0.003, "cosine", 1.0),
-        ("memory", "lstm", None): (100, 30, 64, "adam", 0.01, "constant", 1.0),
+        ("sin", "basic", "linear"): (64, None, 16, 50, "adam", 0.005, "cosine", 1.0),
+        ("sin", "basic", "tanh"): (64, None, 40, 50, "adam", 0.005, "cosine", 1.0),
+        ("sin", "basic", "relu"): (64, None, 40, 50, "adam", 0.003, "cosine", 1.0),
+        ("sin", "lstm", None): (32, 1.0, 32, 50, "adam", 0.01, "cosine", 1.0),
+        ("memory", "basic", "linear"): (
+            *(128, None, 12, 128),
+            *("gradient_descent", 0.1, "constant", 5.0),
+        ),
+        ("memory", "basic", "tanh"): (128, None, 30, 128, "adam", 0.001, "cosine", 1.0),
+        ("memory", "basic", "relu"): (128, None, 30, 128, "adam", 0.001, "cosine", 1.0),
+        ("memory", "lstm", None): (128, 3.0, 30, 64, "adam", 0.01, "cosine", 1.0),
     }.items()
 }
 
@@ -170,15 +168,25 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("what to run").add_argument
     add("--cell", choices=("basic", "lstm"), required=True, help="the recurrent cell")
     add("--task", choices=("sin", "memory"), required=True, help="continue sines, or recall digits")
-    add("--seed", type=_whole(0), metavar="N", help="seed of weights and sequences (default: 0)")
+    add(
+        "--seed",
+        type=_whole(0),
+        metavar="N",
+        help=f"of weights and sequences (default: {Settings.seed})",
+    )
     add("--out-dir", type=Path, metavar="DIR", help="where to write (default: runs/<task>-<cell>)")
     add("--resume", action="store_true", help="go on from the last checkpoint in the directory")
     add("--tensorboard", action="store_true", help="write summaries for TensorBoard, too")
     add("--debug", action="store_true", help="show the traceback of an error")
 
-    add = parser.add_argument_group("training (defaults: see below)").add_argument
+    add = parser.add_argument_group("training (defaults: in brackets or below)").add_argument
     add("--epochs", type=_whole(1), metavar="N", help="passes over the training set")
-    add("--train-size", type=_whole(1), metavar="N", help="sequences an epoch (default: 6400)")
+    add(
+        "--train-size",
+        type=_whole(1),
+        metavar="N",
+        help=f"sequences an epoch ({Settings.train_size})",
+    )
     add("--batch-size", type=_whole(1), metavar="N", help="sequences a training step")
     add(
         "--optimizer",
@@ -192,7 +200,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("network").add_argument
     add("--hidden-size", type=_whole(1), metavar="N", help="units of the cell")
     add("--activation", choices=("linear", "relu", "tanh"), help="basic only (default: linear)")
-    add("--forget-bias", type=_finite, metavar="X", help="lstm only: initial value (default: 1)")
+    add("--forget-bias", type=_finite, metavar="X", help="lstm only: its initial value")
     add(
         "--chrono",
         action="store_const",
@@ -207,23 +215,46 @@ def build_parser() -> argparse.ArgumentParser:
         " basic one with --hidden-size units",
     )
 
+    default = TASK_DEFAULTS["sin"]
     add = parser.add_argument_group("sin task").add_argument
-    add("--num-samples", type=_whole(1), metavar="N", help="samples of a curve (default: 100)")
+    add(
+        "--num-samples",
+        type=_whole(1),
+        metavar="N",
+        help=f"samples of a training curve (default: {default['num_samples']})",
+    )
     add(
         "--input-noise",
         type=_not_negative,
         metavar="X",
-        help="standard deviation of the noise on training inputs (default: 0.02)",
+        help=f"standard deviation of noise on training inputs (default: {default['input_noise']})",
     )
 
+    default = TASK_DEFAULTS["memory"]
     add = parser.add_argument_group("memory task").add_argument
-    add("--to-remember-len", type=_whole(1), metavar="N", help="digits to recall (default: 8)")
-    add("--blank-separation-len", type=_whole(0), metavar="N", help="blanks between (default: 5)")
-    add("--num-digits", type=_whole(1), metavar="N", help="kinds of digits (default: 9)")
+    add(
+        "--to-remember-len",
+        type=_whole(1),
+        metavar="N",
+        help=f"digits to recall (default: {default['to_remember_len']})",
+    )
+    add(
+        "--blank-separation-len",
+        type=_whole(0),
+        metavar="N",
+        help=f"blanks before the delimiter (default: {default['blank_separation_len']})",
+    )
+    add(
+        "--num-digits",
+        type=_whole(1),
+        metavar="N",
+        help=f"kinds of digits (default: {default['num_digits']})",
+    )
     add(
         "--recall-input",
         choices=("blank", "truth"),
-        help="what the cell sees while it recalls: blanks, or the digit before (default: blank)",
+        help="what the cell sees while it recalls: blanks, or the digit before"
+        f" (default: {default['recall_input']})",
     )
     return parser
 
@@ -235,24 +266,27 @@ def resolve_settings(
 
     Wrong usage ends the program with exit status 2.
     """
-    names = [field.name for field in dataclasses.fields(Settings)]
-    given = {name: vars(args)[name] for name in names if vars(args)[name] is not None}
-    applicable = {**TASK_DEFAULTS[args.task], **CELL_DEFAULTS[args.cell]}
-    for flag, choice, defaults in (
-        ("task", args.task, TASK_DEFAULTS),
-        ("cell", args.cell, CELL_DEFAULTS),
-    ):
-        for other, settings_of_other in defaults.items():
-            for name in settings_of_other:
-                if other != choice and name in given:
-                    parser.error(
-                        f"{_flag(name)} is for --{flag} {other}, not {choice}: leave it out"
-                    )
-    if "chrono" in given and "forget_bias" in given:
-        parser.error(
-            "--chrono sets the forget gate's bias, too: leave out --forget-bias or --chrono"
-        )
-
+    fields = dataclasses.fields(Settings)
+    given = {f.name: vars(args)[f.name] for f in fields if vars(args)[f.name] is not None}
+    activation = given.get("activation", "linear") if args.cell == "basic" else None
+    defaults = {
+        **TASK_DEFAULTS[args.task],
+        **CELL_DEFAULTS[args.cell],
+        **TRAINING_DEFAULTS[args.task, args.cell, activation],
+    }
+    for field in fields:
+        if field.name in given and field.default is None and defaults.get(field.name) is None:
+            parser.error(
+                f"{_flag(field.name)} does not apply to --task {args.task} --cell {args.cell}:"
+                " leave it out"
+            )
+    if "chrono" in given:
+        if "forget_bias" in given:
+            parser.error("--chrono sets the forget bias, too: leave out one of the two")
+        defaults["forget_bias"] = None
+    if "match_params" in given:
+        basic = TRAINING_DEFAULTS[args.task, "basic", "linear"]
+        defaults["hidden_size"] = basic["hidden_size"]
     if args.resume:
         saved = _read_config(out_dir)
         for name, value in given.items():
@@ -265,11 +299,7 @@ def resolve_settings(
                 )
         return dataclasses.replace(saved, **given)
 
-    activation = given.get("activation", applicable.get("activation"))
-    training = dict(TRAINING_DEFAULTS[args.task, args.cell, activation])
-    if "match_params" in given:
-        training["hidden_size"] = TRAINING_DEFAULTS[args.task, "basic", "linear"]["hidden_size"]
-    return Settings(**{**applicable, **training, **given})
+    return Settings(**{**defaults, **given})
 
 
 def run(
@@ -401,8 +431,12 @@ def build_network(
         activation = {"linear": None, "relu": tf.nn.relu, "tanh": tf.tanh}[settings.activation]
         cell = BasicRNNCell(n_inp, hidden_size, activation=activation)
     else:
-        chrono = max(2, get_sequence_length(settings)) if settings.chrono else None
-        cell = MyLSTMCell(n_inp, hidden_size, forget_bias=settings.forget_bias, chrono=chrono)
+        biases = (
+            {"chrono": max(2, get_sequence_length(settings))}
+            if settings.chrono
+            else {"forget_bias": settings.forget_bias}
+        )
+        cell = MyLSTMCell(n_inp, hidden_size, **biases)
     in_cell = count(tf.global_variables())
     output_wrapper = RNNOutputWrapper(hidden_size, n_out)
     total = count(tf.global_variables())
@@ -553,7 +587,8 @@ def _describe(settings: Settings, hidden_size: int, parameters: dict[str, int]) 
 def _describe_defaults() -> str:
     rows = [("task", "cell", *_COLUMNS)]
     for (task, cell, activation), training in TRAINING_DEFAULTS.items():
-        rows.append((task, f"{cell} {activation or ''}", *map(str, training.values())))
+        entries = ("-" if value is None else str(value) for value in training.values())
+        rows.append((task, f"{cell} {activation or ''}", *entries))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = (
         "  ".join(f"{entry:<{width}}" for entry, width in zip(row, widths, strict=True)).rstrip()

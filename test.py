@@ -212,23 +212,29 @@ def _plot_continuation(
     figure = Figure(figsize=(9, 10), layout="constrained")
     figure.suptitle(
         f"Continuation of sine curves, {rnn_type} cell\n"
-        f"mean squared error {squared_error.mean():.4f} over {len(curves):,} curves and "
+        f"mean squared error {squared_error.mean():.3g} over {len(curves):,} curves and "
         f"{generated.shape[1]} generated samples"
     )
     *panels, error_panel = figure.subplots(
         NBR_PLOTTED + 1, sharex=True, gridspec_kw={"height_ratios": [1] * NBR_PLOTTED + [1.6]}
     )
     for axes, curve, prediction in zip(panels, curves, generated, strict=False):
-        axes.plot(t, curve, color="0.65", linewidth=3, label="truth")
-        axes.plot(t[:WARM_UP], curve[:WARM_UP], "k.", markersize=5, label="warm-up samples")
-        axes.plot(t[WARM_UP:], prediction, color="black", linewidth=1.2, label="prediction")
-        axes.set(ylabel="x(t)", ylim=(-1.5, 1.5))
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
+        axes.axvspan(t[0], t[WARM_UP], color="0.93")
+        axes.plot(t, curve, color="0.65", linewidth=4, label="truth")
+        axes.plot(t[:WARM_UP], curve[:WARM_UP], "k.", markersize=4, label="warm-up samples")
+        axes.plot(t[WARM_UP:], prediction, "k--", linewidth=1.4, label="prediction")
+        axes.set(ylabel="x(t)", ylim=(-1.6, 1.6))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
     horizon = t[WARM_UP:]
     error_panel.semilogy(horizon, squared_error.mean(axis=0), "k-", label="mean")
     error_panel.semilogy(horizon, np.median(squared_error, axis=0), "k--", label="median")
     error_panel.axhline(0.5, color="0.5", linestyle=":", label="always predicting 0")
-    error_panel.set(xlabel="t  (30 samples of warm-up, then free running)", ylabel="squared error")
-    error_panel.legend(ncols=3)
+    error_panel.axvspan(t[0], t[WARM_UP], color="0.93")
+    error_panel.set(
+        xlabel=f"t ({SIN_STEP} a sample; grey: {WARM_UP} samples of the truth, then free running)",
+        ylabel="squared error",
+        xlim=(t[0], t[-1]),
+    )
+    error_panel.legend(loc="upper left", ncols=1)
     return figure

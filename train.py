@@ -232,15 +232,17 @@ def plot_training(
     figure = Figure(figsize=(7, 6), layout="constrained")
     figure.suptitle(title)
     loss_panel, norm_panel = figure.subplots(2, sharex=True)
-    loss_panel.semilogy(epochs, [row.train_loss for row in history], "k.-", label="training loss")
+    loss_panel.semilogy(
+        epochs, [row.train_loss for row in history], "k.-", label="training, mean of an epoch"
+    )
     if memoryless_loss is not None:
         loss_panel.axhline(memoryless_loss, color="0.5", linestyle="--", label="memoryless guess")
     loss_panel.set(ylabel=loss_label)
     norm_panel.semilogy(
-        epochs, [row.gradient_norm for row in history], "k.-", label="gradient norm, not clipped"
+        epochs, [row.gradient_norm for row in history], "k.-", label="before clipping"
     )
-    norm_panel.axhline(clip_norm, color="0.5", linestyle="--", label=f"clipped at {clip_norm:g}")
-    norm_panel.set(xlabel="epoch", ylabel="global norm (mean of an epoch)")
+    norm_panel.axhline(clip_norm, color="0.5", linestyle="--", label=f"clipping norm {clip_norm:g}")
+    norm_panel.set(xlabel="epoch", ylabel="gradient norm")
     for axes in (loss_panel, norm_panel):
         axes.legend()
     with replacing(Path(out_dir) / "training.png") as path:

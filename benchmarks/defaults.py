@@ -1,0 +1,109 @@
+"""What the default configurations achieve, and in what time.
+
+    python -m benchmarks.defaults
+
+Runs main.py as a user would, one command after the other, with three seeds each; prints the
+README's table and writes it, with the figures of seed 0, to benchmarks/results/. Finished runs are
+kept in runs/defaults/ and not repeated: a stopped measurement goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tabulate import tabulate
+from tqdm import tqdm
+
+ROOT = Path(__file__).parent.parent
+RESULTS = Path(__file__).parent / "results"
+
+LINES = (
+    "--cell basic --task memory",
+    "--cell lstm --task memory",
+    "--cell lstm --task sin",
+    "--cell lstm --task sin --input-noise 0",
+    "--cell basic --task sin",
+    "--cell basic --task sin --activation tanh",
+    "--cell basic --task sin --activation relu",
+)
+
+PICTURES = {
+    "continuation-lstm.png": ("--cell lstm --task sin", "continuation.png"),
+    "continuation-basic.png": ("--cell basic --task sin", "continuation.png"),
+    "recall-lstm.png": ("--cell lstm --task memory", "recall.png"),
+}
+"""The README's pictures: of which line, and which of its figures."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each line")
+    parser.add_argument("--fresh", action="store_true", help="repeat finished runs, too")
+    args = parser.parse_args()
+
+    jobs = [(line, seed) for line in LINES for seed in range(args.seeds)]
+    measured: dict[str, list[dict]] = {line: [] for line in LINES}
+    for line, seed in tqdm(jobs, unit="run"):
+        measured[line].append(measure(line, seed, args.fresh))
+
+    table = tabulate(
+        [summarise(line, results) for line, results in measured.items()],
+        headers="keys",
+        tablefmt="github",
+    )
+    print(table)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "defaults.md").write_text(table + "\n")
+    for name, (line, figure) in PICTURES.items():
+        shutil.copy(out_dir_of(line, 0) / figure, RESULTS / name)
+
+
+def out_dir_of(line: str, seed: int) -> Path:
+    name = line.replace("--", "").replace(" ", "-")
+    return ROOT / "runs" / "defaults" / f"{name}-{seed}"
+
+
+def measure(line: str, seed: int, fresh: bool) -> dict:
+    """Runs main.py and returns its result, with the wall clock of the whole command."""
+    out_dir = out_dir_of(line, seed)
+    kept = out_dir / "measured.json"
+    if kept.exists() and not fresh:
+        return json.loads(kept.read_text())
+    start = time.perf_counter()
+    command = [sys.executable, "main.py", *line.split(), "--seed", str(seed), "--out-dir", out_dir]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    result = json.loads((out_dir / "result.json").read_text())
+    result["wall_clock"] = time.perf_counter() - start
+    kept.write_text(json.dumps(result))
+    return result
+
+
+def summarise(line: str, results: list[dict]) -> dict[str, str]:
+    """A row of the table: medians, and in brackets the smallest and the largest."""
+    if results[0]["task"] == "sin":
+        achieved = "continuation error " + spread(results, "continuation_mse", "{:.2g}")
+    else:
+        achieved = "recall " + spread(results, "recall_accuracy", "{:.2%}")
+    return {
+        "`python main.py …`": f"`{line}`",
+        "parameters": f"{results[0]['parameters']['total']:,}",
+        "achieved": achieved,
+        "seconds": spread(results, "wall_clock", "{:.0f}"),
+    }
+
+
+def spread(results: list[dict], key: str, pattern: str) -> str:
+    values = [result[key] for result in results]
+    median, least, most = statistics.median(values), min(values), max(values)
+    return f"**{pattern}** ({pattern} – {pattern})".format(median, least, most)
+
+
+if __name__ == "__main__":
+    main()
