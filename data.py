@@ -15,7 +15,6 @@ import contextlib
 import itertools
 import math
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -235,10 +234,12 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     Whatever happens, `path` holds either what it held before or all that the block wrote.
     """
     path = Path(path)
-    with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as folder:
-        temporary = Path(folder) / path.name
+    temporary = path.with_name(f".unfinished-{path.name}")
+    try:
         yield temporary
         os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _dataset(

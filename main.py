@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import tensorflow.compat.v1 as tf
 
     from rnn_cells import RNNCell, RNNOutputWrapper
+    from train import EpochMetrics
 
 _STARTED = time.perf_counter() - time.process_time()  # when the interpreter itself started
 
@@ -91,8 +92,8 @@ TRAINING_DEFAULTS: dict[tuple[str, str, str | None], dict[str, Any]] = {
     key: dict(zip(_COLUMNS, row, strict=True))
     for key, row in {
         ("sin", "basic", "linear"): (64, None, 16, 50, "adam", 0.005, "cosine", 1.0),
-        ("sin", "basic", "tanh"): (64, None, 40, 50, "adam", 0.005, "cosine", 1.0),
-        ("sin", "basic", "relu"): (64, None, 40, 50, "adam", 0.003, "cosine", 1.0),
+        ("sin", "basic", "tanh"): (64, None, 64, 50, "adam", 0.005, "cosine", 1.0),
+        ("sin", "basic", "relu"): (64, None, 64, 50, "adam", 0.003, "cosine", 1.0),
         ("sin", "lstm", None): (32, 1.0, 32, 50, "adam", 0.01, "cosine", 1.0),
         ("memory", "basic", "linear"): (
             *(128, None, 12, 128),
@@ -160,7 +161,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The command line; options not given are None, and `resolve_settings` has the defaults."""
     parser = argparse.ArgumentParser(
-        description="Trains and tests one recurrent network on one of the sheet's two tasks.",
+        description="Trains and tests one recurrent network on one of the sheet's two tasks.\n"
+        "Defaults stand in brackets, or in the table at the end.",
         epilog=_describe_defaults(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -168,38 +170,22 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("what to run").add_argument
     add("--cell", choices=("basic", "lstm"), required=True, help="the recurrent cell")
     add("--task", choices=("sin", "memory"), required=True, help="continue sines, or recall digits")
-    add(
-        "--seed",
-        type=_whole(0),
-        metavar="N",
-        help=f"of weights and sequences (default: {Settings.seed})",
-    )
-    add("--out-dir", type=Path, metavar="DIR", help="where to write (default: runs/<task>-<cell>)")
+    add("--seed", type=_whole(0), metavar="N", help=f"of weights and data ({Settings.seed})")
+    add("--out-dir", type=Path, metavar="DIR", help="where to write (runs/<task>-<cell>)")
     add("--resume", action="store_true", help="go on from the last checkpoint in the directory")
     add("--tensorboard", action="store_true", help="write summaries for TensorBoard, too")
     add("--debug", action="store_true", help="show the traceback of an error")
+    _add_network_options(parser)
+    _add_training_options(parser)
+    _add_task_options(parser)
+    return parser
 
-    add = parser.add_argument_group("training (defaults: in brackets or below)").add_argument
-    add("--epochs", type=_whole(1), metavar="N", help="passes over the training set")
-    add(
-        "--train-size",
-        type=_whole(1),
-        metavar="N",
-        help=f"sequences an epoch ({Settings.train_size})",
-    )
-    add("--batch-size", type=_whole(1), metavar="N", help="sequences a training step")
-    add(
-        "--optimizer",
-        choices=("gradient_descent", "momentum", "rmsprop", "adam"),
-        help="how a step follows from the clipped gradient",
-    )
-    add("--learning-rate", type=_positive, metavar="X", help="learning rate of the first step")
-    add("--decay", choices=("constant", "cosine"), help="how the learning rate goes on")
-    add("--clip-norm", type=_positive, metavar="X", help="largest global norm of the gradient")
 
+def _add_network_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("network").add_argument
     add("--hidden-size", type=_whole(1), metavar="N", help="units of the cell")
-    add("--activation", choices=("linear", "relu", "tanh"), help="basic only (default: linear)")
+    activation = CELL_DEFAULTS["basic"]["activation"]
+    add("--activation", choices=("linear", "relu", "tanh"), help=f"basic only ({activation})")
     add("--forget-bias", type=_finite, metavar="X", help="lstm only: its initial value")
     add(
         "--chrono",
@@ -215,48 +201,46 @@ def build_parser() -> argparse.ArgumentParser:
         " basic one with --hidden-size units",
     )
 
+
+def _add_training_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("training").add_argument
+    add("--epochs", type=_whole(1), metavar="N", help="passes over the training set")
+    size = Settings.train_size
+    add("--train-size", type=_whole(1), metavar="N", help=f"sequences an epoch ({size})")
+    add("--batch-size", type=_whole(1), metavar="N", help="sequences a training step")
+    add(
+        "--optimizer",
+        choices=("gradient_descent", "momentum", "rmsprop", "adam"),
+        help="how a step follows from the clipped gradient",
+    )
+    add("--learning-rate", type=_positive, metavar="X", help="learning rate of the first step")
+    add("--decay", choices=("constant", "cosine"), help="how the learning rate goes on")
+    add("--clip-norm", type=_positive, metavar="X", help="largest global norm of the gradient")
+
+
+def _add_task_options(parser: argparse.ArgumentParser) -> None:
     default = TASK_DEFAULTS["sin"]
     add = parser.add_argument_group("sin task").add_argument
-    add(
-        "--num-samples",
-        type=_whole(1),
-        metavar="N",
-        help=f"samples of a training curve (default: {default['num_samples']})",
-    )
+    samples, noise = default["num_samples"], default["input_noise"]
+    add("--num-samples", type=_whole(1), metavar="N", help=f"of a training curve ({samples})")
     add(
         "--input-noise",
         type=_not_negative,
         metavar="X",
-        help=f"standard deviation of noise on training inputs (default: {default['input_noise']})",
+        help=f"standard deviation of noise on the training inputs ({noise})",
     )
-
     default = TASK_DEFAULTS["memory"]
     add = parser.add_argument_group("memory task").add_argument
-    add(
-        "--to-remember-len",
-        type=_whole(1),
-        metavar="N",
-        help=f"digits to recall (default: {default['to_remember_len']})",
-    )
-    add(
-        "--blank-separation-len",
-        type=_whole(0),
-        metavar="N",
-        help=f"blanks before the delimiter (default: {default['blank_separation_len']})",
-    )
-    add(
-        "--num-digits",
-        type=_whole(1),
-        metavar="N",
-        help=f"kinds of digits (default: {default['num_digits']})",
-    )
+    length, blanks = default["to_remember_len"], default["blank_separation_len"]
+    add("--to-remember-len", type=_whole(1), metavar="N", help=f"digits to recall ({length})")
+    add("--blank-separation-len", type=_whole(0), metavar="N", help=f"blanks after them ({blanks})")
+    add("--num-digits", type=_whole(1), metavar="N", help=f"kinds ({default['num_digits']})")
     add(
         "--recall-input",
         choices=("blank", "truth"),
         help="what the cell sees while it recalls: blanks, or the digit before"
-        f" (default: {default['recall_input']})",
+        f" ({default['recall_input']})",
     )
-    return parser
 
 
 def resolve_settings(
@@ -325,12 +309,7 @@ def run(
 
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(settings.seed)
-        first_epoch = train.get_finished_epochs(out_dir) if resume else 0
-        if first_epoch > settings.epochs:
-            raise RunError(
-                f"{out_dir} holds a run of {first_epoch} epochs already: raise --epochs or leave"
-                " out --resume"
-            )
+        first_epoch = _get_first_epoch(settings, out_dir) if resume else 0
         hidden_size = match_hidden_size(settings) if settings.match_params else settings.hidden_size
         model = build_model(settings, hidden_size, first_epoch)
         print(_describe(settings, hidden_size, model.parameters), flush=True)
@@ -344,16 +323,7 @@ def run(
             resume=resume,
             tensorboard=tensorboard,
         )
-        evaluate = {"sin": evaluate_sin, "memory": evaluate_memory}[settings.task]
-        measured = evaluate(sess, model, settings, out_dir)
-    train.plot_training(
-        history,
-        title=f"Training on the {settings.task} task, {settings.cell} cell",
-        loss_label={"sin": "mean squared error", "memory": "cross-entropy (nats)"}[settings.task],
-        clip_norm=settings.clip_norm,
-        memoryless_loss=measured.get("memoryless_loss"),
-        out_dir=out_dir,
-    )
+        measured = evaluate(sess, model, settings, history, out_dir)
     result = {
         "task": settings.task,
         "cell": settings.cell,
@@ -487,6 +457,32 @@ def match_hidden_size(settings: Settings) -> int:
     return matched
 
 
+def evaluate(
+    sess: tf.Session,
+    model: Model,
+    settings: Settings,
+    history: list[EpochMetrics],
+    out_dir: Path,
+) -> dict[str, float]:
+    """The figures of a trained network; writes all plots."""
+    import train
+
+    evaluate_task, loss_label = {
+        "sin": (evaluate_sin, "mean squared error"),
+        "memory": (evaluate_memory, "cross-entropy (nats)"),
+    }[settings.task]
+    measured = evaluate_task(sess, model, settings, out_dir)
+    train.plot_training(
+        history,
+        title=f"Training on the {settings.task} task, {settings.cell} cell",
+        loss_label=loss_label,
+        clip_norm=settings.clip_norm,
+        memoryless_loss=measured.get("memoryless_loss"),
+        out_dir=out_dir,
+    )
+    return measured
+
+
 def evaluate_sin(
     sess: tf.Session, model: Model, settings: Settings, out_dir: Path
 ) -> dict[str, float]:
@@ -618,6 +614,19 @@ def _prepare_out_dir(out_dir: Path, resume: bool) -> None:
             path.unlink()
 
 
+def _get_first_epoch(settings: Settings, out_dir: Path) -> int:
+    """The number of epochs that the run in `out_dir` has behind it."""
+    import train
+
+    first_epoch = train.get_finished_epochs(out_dir)
+    if first_epoch > settings.epochs:
+        raise RunError(
+            f"{out_dir} holds a run of {first_epoch} epochs already: raise --epochs or leave out"
+            " --resume"
+        )
+    return first_epoch
+
+
 def _read_config(out_dir: Path) -> Settings:
     path = out_dir / "config.json"
     try:
@@ -670,6 +679,8 @@ def _explain(error: Exception) -> str:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return f"cannot write{place} ({error.strerror}): mend that, then go on with --resume"
         return f"cannot use{place} ({error.strerror}): give another --out-dir"
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed for this Python: pip install -r requirements.txt"
     first_line = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
     return f"{type(error).__name__}: {first_line} (--debug shows where)"
 

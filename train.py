@@ -195,7 +195,7 @@ def run_training(
 
     with tqdm(unit=" steps", disable=None) as bar:
         for epoch in range(len(history) + 1, nbr_epochs + 1):
-            bar.set_description(f"epoch {epoch}/{nbr_epochs}", refresh=False)
+            bar.set_description_str(f"epoch {epoch}/{nbr_epochs}", refresh=False)
             history.append(_run_epoch(sess, epoch, train_op, total_loss, it_train_init, bar))
             if saver:
                 _write_metrics(history, out_dir)
@@ -321,7 +321,9 @@ def _restore(saver: tf.train.Saver, sess: tf.Session, out_dir: str | os.PathLike
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "message", error)).strip().splitlines()[0]
+    """The line of TensorFlow's message that tells what happened, not where in the graph."""
+    message = getattr(error, "message", str(error))
+    return message.partition("[[")[0].strip().splitlines()[-1]
 
 
 def _write_metrics(history: list[EpochMetrics], out_dir: str | os.PathLike) -> None:

@@ -265,7 +265,7 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_go_on(tmp_path):
     epochs = train.get_finished_epochs(tmp_path)
     assert epochs >= 1
     assert tf.train.load_variable(str(tmp_path), "BasicRNNCell/W").shape == (5, 4)
-    assert not list(tmp_path.glob(".writing-*"))
+    assert not list(tmp_path.glob(".unfinished-*"))
 
 
 # --- wrong usage --------------------------------------------------------------------------------
@@ -436,7 +436,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path):
     assert train.get_finished_epochs(tmp_path) == 2
     for name in ("result.json", "config.json", "metrics.csv", "recall.png"):
         assert (tmp_path / name).stat().st_size > 0
-    assert not [path for path in tmp_path.iterdir() if "writing" in path.name]
+    assert not list(tmp_path.glob(".unfinished-*"))
 
     # A checkpoint of 128 units does not.
     big = tmp_path / "big"
@@ -444,6 +444,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path):
     _, error = process.communicate()
     assert process.returncode == 1
     assert "cannot write the checkpoint of epoch 1" in only_line(error)
+    assert "File too large" in error
     assert {path.name for path in big.iterdir()} <= {"config.json", "metrics.csv"}
 
 
