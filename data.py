@@ -63,9 +63,10 @@ def generate_sin_data(
     _check_sizes(sz_dataset=sz_dataset, sz_batch=sz_batch, num_samples=num_samples)
     if not 0.0 <= input_noise < math.inf:
         raise ValueError(f"input_noise must be a number from 0, got {input_noise!r}")
+    batch = _known_batch(sz_dataset, sz_batch)
     signature = (
-        tf.TensorSpec([None, num_samples, 1], tf.float32),
-        tf.TensorSpec([None, num_samples], tf.float32),
+        tf.TensorSpec([batch, num_samples, 1], tf.float32),
+        tf.TensorSpec([batch, num_samples], tf.float32),
     )
 
     def draw(rng: np.random.Generator, nbr_curves: int) -> tuple[np.ndarray, np.ndarray]:
@@ -123,9 +124,10 @@ def generate_memory_data(
     _check_sizes(sz_dataset=sz_dataset, sz_batch=sz_batch, num_digits=num_digits)
     len_inp = get_memory_length(to_remember_len, blank_separation_len, recall_input)
     nbr_symbols = num_digits + 2
+    batch = _known_batch(sz_dataset, sz_batch)
     signature = (
-        tf.TensorSpec([None, len_inp, nbr_symbols], tf.float32),
-        tf.TensorSpec([None, len_inp], tf.int32),
+        tf.TensorSpec([batch, len_inp, nbr_symbols], tf.float32),
+        tf.TensorSpec([batch, len_inp], tf.int32),
     )
 
     def draw(rng: np.random.Generator, nbr_sequences: int) -> tuple[np.ndarray, np.ndarray]:
@@ -262,6 +264,14 @@ def _dataset(
             yield draw(rng, min(sz_batch, sz_dataset - start))
 
     return tf.data.Dataset.from_generator(one_epoch, output_signature=signature).prefetch(1)
+
+
+def _known_batch(sz_dataset: int, sz_batch: int) -> int | None:
+    """The batch size, if all batches have it.
+
+    A graph that knows it is smaller: gradients need not find out whether anything was broadcast.
+    """
+    return sz_batch if sz_dataset % sz_batch == 0 else None
 
 
 def _check_sizes(minimum: int = 1, **sizes: int) -> None:

@@ -96,12 +96,12 @@ TRAINING_DEFAULTS: dict[tuple[str, str, str | None], dict[str, Any]] = {
         ("sin", "basic", "relu"): (64, None, 64, 50, "adam", 0.003, "cosine", 1.0),
         ("sin", "lstm", None): (32, 1.0, 32, 50, "adam", 0.01, "cosine", 1.0),
         ("memory", "basic", "linear"): (
-            *(128, None, 12, 128),
+            *(128, None, 10, 100),
             *("gradient_descent", 0.1, "constant", 5.0),
         ),
-        ("memory", "basic", "tanh"): (128, None, 30, 128, "adam", 0.001, "cosine", 1.0),
-        ("memory", "basic", "relu"): (128, None, 30, 128, "adam", 0.001, "cosine", 1.0),
-        ("memory", "lstm", None): (128, 3.0, 30, 64, "adam", 0.01, "cosine", 1.0),
+        ("memory", "basic", "tanh"): (128, None, 30, 100, "adam", 0.001, "cosine", 1.0),
+        ("memory", "basic", "relu"): (128, None, 30, 100, "adam", 0.001, "cosine", 1.0),
+        ("memory", "lstm", None): (128, 3.0, 24, 50, "adam", 0.01, "cosine", 1.0),
     }.items()
 }
 
@@ -357,7 +357,12 @@ def build_model(settings: Settings, hidden_size: int, first_epoch: int) -> Model
     training_set = generate(settings.train_size, batch_size, first_epoch=first_epoch, **of_task)
     test_set = generate(TEST_SIZE, batch_size, training=False, **of_task)
     iterator = tf.data.Iterator.from_structure(
-        tf.data.get_output_types(training_set), tf.data.get_output_shapes(training_set)
+        tf.data.get_output_types(training_set),
+        tf.nest.map_structure(
+            tf.TensorShape.most_specific_compatible_shape,
+            tf.data.get_output_shapes(training_set),
+            tf.data.get_output_shapes(test_set),
+        ),
     )
     x, labels = iterator.get_next()
 

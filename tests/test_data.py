@@ -211,6 +211,18 @@ def test_sets_work_in_eager_mode_too():
     assert (x.shape, y.shape) == ((4, 5, 1), (4, 5))
 
 
+@pytest.mark.parametrize(("sz_dataset", "batch"), [(8, 4), (6, None)])
+def test_the_batch_size_is_known_where_all_batches_have_it(sess, sz_dataset, batch):
+    for dataset in (
+        data.generate_sin_data(sz_dataset, 4, 5),
+        data.generate_memory_data(sz_dataset, 4, 3, 2),
+    ):
+        x, y = tf.data.get_output_shapes(dataset)
+        assert x.as_list()[0] == y.as_list()[0] == batch
+        (batches,) = passes(sess, dataset, 1)
+        assert [len(y) for _, y in batches] == [4, sz_dataset - 4]
+
+
 # --- bad input ----------------------------------------------------------------------------------
 
 
