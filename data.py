@@ -27,6 +27,9 @@ SIN_STEP = 0.15
 SIN_OMEGA = (0.5, 1.0)
 """Range of the angular frequency, in radians per unit of t."""
 
+TRAINING, TEST, CONTINUATION = range(3)
+"""What a generator is for, the first part of its key: keys of different purposes never coincide."""
+
 BLANK, DELIMITER = "␣", "#"
 
 
@@ -63,10 +66,9 @@ def generate_sin_data(
     _check_sizes(sz_dataset=sz_dataset, sz_batch=sz_batch, num_samples=num_samples)
     if not 0.0 <= input_noise < math.inf:
         raise ValueError(f"input_noise must be a number from 0, got {input_noise!r}")
-    batch = _known_batch(sz_dataset, sz_batch)
     signature = (
-        tf.TensorSpec([batch, num_samples, 1], tf.float32),
-        tf.TensorSpec([batch, num_samples], tf.float32),
+        tf.TensorSpec([None, num_samples, 1], tf.float32),
+        tf.TensorSpec([None, num_samples], tf.float32),
     )
 
     def draw(rng: np.random.Generator, nbr_curves: int) -> tuple[np.ndarray, np.ndarray]:
@@ -124,10 +126,9 @@ def generate_memory_data(
     _check_sizes(sz_dataset=sz_dataset, sz_batch=sz_batch, num_digits=num_digits)
     len_inp = get_memory_length(to_remember_len, blank_separation_len, recall_input)
     nbr_symbols = num_digits + 2
-    batch = _known_batch(sz_dataset, sz_batch)
     signature = (
-        tf.TensorSpec([batch, len_inp, nbr_symbols], tf.float32),
-        tf.TensorSpec([batch, len_inp], tf.int32),
+        tf.TensorSpec([None, len_inp, nbr_symbols], tf.float32),
+        tf.TensorSpec([None, len_inp], tf.int32),
     )
 
     def draw(rng: np.random.Generator, nbr_sequences: int) -> tuple[np.ndarray, np.ndarray]:
@@ -137,6 +138,11 @@ def generate_memory_data(
         return np.eye(nbr_symbols, dtype=np.float32)[inputs], targets
 
     return _dataset(draw, signature, sz_dataset, sz_batch, seed, training, first_epoch)
+
+
+def get_rng(seed: int, *key: int) -> np.random.Generator:
+    """The generator of a key: a purpose, and for training the epoch."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
 def draw_sin(rng: np.random.Generator, nbr_curves: int, num_samples: int) -> np.ndarray:
@@ -233,7 +239,7 @@ def one_pass(sess: tf.Session, it_init: tf.Operation, fetches: Any) -> Iterator[
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Yields a temporary path beside `path`, renamed to `path` when the block ends without error.
 
-    Whatever happens, `path` holds either what it held before or all that the block wrote.
+    After an error or an interrupt `path` still holds what it held before.
     """
     path = Path(path)
     temporary = path.with_name(f".unfinished-{path.name}")
@@ -254,24 +260,15 @@ def _dataset(
     first_epoch: int,
 ) -> tf.data.Dataset:
     """A set of batches that calls `draw(rng, number of sequences)` for each batch."""
+    _check_sizes(minimum=0, seed=seed, first_epoch=first_epoch)
     epochs = itertools.count(first_epoch)
 
     def one_epoch() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        # The first number tells training (0, epoch) from test (1,): their keys never coincide.
-        key = (0, next(epochs)) if training else (1,)
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+        rng = get_rng(seed, TRAINING, next(epochs)) if training else get_rng(seed, TEST)
         for start in range(0, sz_dataset, sz_batch):
             yield draw(rng, min(sz_batch, sz_dataset - start))
 
     return tf.data.Dataset.from_generator(one_epoch, output_signature=signature).prefetch(1)
-
-
-def _known_batch(sz_dataset: int, sz_batch: int) -> int | None:
-    """The batch size, if all batches have it.
-
-    A graph that knows it is smaller: gradients need not find out whether anything was broadcast.
-    """
-    return sz_batch if sz_dataset % sz_batch == 0 else None
 
 
 def _check_sizes(minimum: int = 1, **sizes: int) -> None:

@@ -21,7 +21,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,14 +31,15 @@ if TYPE_CHECKING:
     from rnn_cells import RNNCell, RNNOutputWrapper
     from train import EpochMetrics
 
-_STARTED = time.perf_counter() - time.process_time()  # when the interpreter itself started
+# When the process started: its imports so far have kept the processor busy.
+_STARTED = time.perf_counter() - time.process_time()
 
 TEST_SIZE = 1000
 """Number of sequences of a test set."""
 NBR_GENERATED = 100
 """Number of samples by which a sine curve is continued."""
-LONGEST_PRINTED = 40
-"""Number of time steps up to which a sequence of the memory task is printed as an example."""
+LONGEST_EXAMPLE = 80
+"""Number of characters up to which a network's output on the memory task is printed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,39 +84,28 @@ CELL_DEFAULTS: dict[str, dict[str, Any]] = {
     "lstm": {"chrono": False, "match_params": False},
 }
 
+
+def _row(hidden_size, epochs, batch_size, optimizer, learning_rate, decay, clip_norm, forget_bias):
+    return {**locals()}
+
+
 # The configurations that work, chosen by measurement: `python -m benchmarks.defaults`.
-_COLUMNS = (
-    *("hidden_size", "forget_bias", "epochs", "batch_size"),
-    *("optimizer", "learning_rate", "decay", "clip_norm"),
-)
 TRAINING_DEFAULTS: dict[tuple[str, str, str | None], dict[str, Any]] = {
-    key: dict(zip(_COLUMNS, row, strict=True))
-    for key, row in {
-        ("sin", "basic", "linear"): (64, None, 16, 50, "adam", 0.005, "cosine", 1.0),
-        ("sin", "basic", "tanh"): (64, None, 64, 50, "adam", 0.005, "cosine", 1.0),
-        ("sin", "basic", "relu"): (64, None, 64, 50, "adam", 0.003, "cosine", 1.0),
-        ("sin", "lstm", None): (32, 1.0, 32, 50, "adam", 0.01, "cosine", 1.0),
-        ("memory", "basic", "linear"): (
-            *(128, None, 10, 100),
-            *("gradient_descent", 0.1, "constant", 5.0),
-        ),
-        ("memory", "basic", "tanh"): (128, None, 30, 100, "adam", 0.001, "cosine", 1.0),
-        ("memory", "basic", "relu"): (128, None, 30, 100, "adam", 0.001, "cosine", 1.0),
-        ("memory", "lstm", None): (128, 3.0, 24, 50, "adam", 0.01, "cosine", 1.0),
-    }.items()
+    ("sin", "basic", "linear"): _row(64, 16, 50, "adam", 0.005, "cosine", 1.0, None),
+    ("sin", "basic", "tanh"): _row(64, 64, 50, "adam", 0.005, "cosine", 1.0, None),
+    ("sin", "basic", "relu"): _row(64, 64, 50, "adam", 0.003, "cosine", 1.0, None),
+    ("sin", "lstm", None): _row(32, 32, 50, "adam", 0.01, "cosine", 1.0, 1.0),
+    ("memory", "basic", "linear"): _row(
+        128, 10, 100, "gradient_descent", 0.1, "constant", 5.0, None
+    ),
+    ("memory", "basic", "tanh"): _row(128, 30, 100, "adam", 0.001, "cosine", 1.0, None),
+    ("memory", "basic", "relu"): _row(128, 30, 100, "adam", 0.001, "cosine", 1.0, None),
+    ("memory", "lstm", None): _row(128, 24, 50, "adam", 0.01, "cosine", 1.0, 3.0),
 }
 
-LEFT_BY_A_RUN = (
-    "result.json",
-    "metrics.csv",
-    "training.png",
-    "continuation.png",
-    "recall.png",
-    "checkpoint",
-    "model.ckpt-*",
-    "events.out.tfevents.*",
-)
-"""Patterns of the files that a new run removes from its directory before it starts."""
+# What a run leaves beside config.json: an unfinished one the first, a finished one both.
+PROGRESS_FILES = ("metrics.csv", "checkpoint", "model.ckpt-*", "events.out.tfevents.*")
+RESULT_FILES = ("result.json", "training.png", "continuation.png", "recall.png")
 
 
 class RunError(Exception):
@@ -140,6 +130,8 @@ class Model(NamedTuple):
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit status."""
     argv = sys.argv[1:] if argv is None else list(argv)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a blank ␣ is not in every encoding
     parser = build_parser()
     args = parser.parse_args(argv)
     out_dir = args.out_dir or Path("runs", f"{args.task}-{args.cell}")
@@ -150,10 +142,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"main.py: {_explain_interrupt(argv, out_dir)}", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read the output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except Exception as error:
         if args.debug:
             raise
-        print(f"main.py: error: {_explain(error)}", file=sys.stderr)
+        print(f"main.py: error: {_explain(error, out_dir)}", file=sys.stderr)
         return 1
     return 0
 
@@ -170,9 +165,14 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("what to run").add_argument
     add("--cell", choices=("basic", "lstm"), required=True, help="the recurrent cell")
     add("--task", choices=("sin", "memory"), required=True, help="continue sines, or recall digits")
-    add("--seed", type=_whole(0), metavar="N", help=f"of weights and data ({Settings.seed})")
-    add("--out-dir", type=Path, metavar="DIR", help="where to write (runs/<task>-<cell>)")
-    add("--resume", action="store_true", help="go on from the last checkpoint in the directory")
+    add("--seed", type=_natural, metavar="N", help=f"of weights and data ({Settings.seed})")
+    add("--out-dir", type=_directory, metavar="DIR", help="where to write (runs/<task>-<cell>)")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on from the last checkpoint in the directory, with its settings; a run at a"
+        " constant learning rate can be given more --epochs",
+    )
     add("--tensorboard", action="store_true", help="write summaries for TensorBoard, too")
     add("--debug", action="store_true", help="show the traceback of an error")
     _add_network_options(parser)
@@ -183,7 +183,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_network_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("network").add_argument
-    add("--hidden-size", type=_whole(1), metavar="N", help="units of the cell")
+    add("--hidden-size", type=_count, metavar="N", help="units of the cell")
     activation = CELL_DEFAULTS["basic"]["activation"]
     add("--activation", choices=("linear", "relu", "tanh"), help=f"basic only ({activation})")
     add("--forget-bias", type=_finite, metavar="X", help="lstm only: its initial value")
@@ -204,10 +204,10 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("training").add_argument
-    add("--epochs", type=_whole(1), metavar="N", help="passes over the training set")
+    add("--epochs", type=_count, metavar="N", help="passes over the training set")
     size = Settings.train_size
-    add("--train-size", type=_whole(1), metavar="N", help=f"sequences an epoch ({size})")
-    add("--batch-size", type=_whole(1), metavar="N", help="sequences a training step")
+    add("--train-size", type=_count, metavar="N", help=f"sequences an epoch ({size})")
+    add("--batch-size", type=_count, metavar="N", help="sequences a training step")
     add(
         "--optimizer",
         choices=("gradient_descent", "momentum", "rmsprop", "adam"),
@@ -222,7 +222,7 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
     default = TASK_DEFAULTS["sin"]
     add = parser.add_argument_group("sin task").add_argument
     samples, noise = default["num_samples"], default["input_noise"]
-    add("--num-samples", type=_whole(1), metavar="N", help=f"of a training curve ({samples})")
+    add("--num-samples", type=_count, metavar="N", help=f"of a training curve ({samples})")
     add(
         "--input-noise",
         type=_not_negative,
@@ -232,9 +232,9 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
     default = TASK_DEFAULTS["memory"]
     add = parser.add_argument_group("memory task").add_argument
     length, blanks = default["to_remember_len"], default["blank_separation_len"]
-    add("--to-remember-len", type=_whole(1), metavar="N", help=f"digits to recall ({length})")
-    add("--blank-separation-len", type=_whole(0), metavar="N", help=f"blanks after them ({blanks})")
-    add("--num-digits", type=_whole(1), metavar="N", help=f"kinds ({default['num_digits']})")
+    add("--to-remember-len", type=_count, metavar="N", help=f"digits to recall ({length})")
+    add("--blank-separation-len", type=_natural, metavar="N", help=f"blanks after them ({blanks})")
+    add("--num-digits", type=_count, metavar="N", help=f"kinds ({default['num_digits']})")
     add(
         "--recall-input",
         choices=("blank", "truth"),
@@ -274,8 +274,9 @@ def resolve_settings(
     if args.resume:
         saved = _read_config(out_dir)
         for name, value in given.items():
-            extends = name == "epochs" and saved.decay == "constant"
-            if getattr(saved, name) != value and not extends:
+            if name == "epochs" and saved.decay == "constant":
+                continue  # the one thing that can be changed: the run is made longer
+            if getattr(saved, name) != value:
                 parser.error(
                     f"cannot resume with {_flag(name)} {value}: the run in {out_dir} was started"
                     f" with {getattr(saved, name)}; leave the option out, or start anew in another"
@@ -299,19 +300,20 @@ def run(
         train.DivergenceError: If the training diverges.
         train.CheckpointError: If a checkpoint cannot be written or read.
     """
-    _prepare_out_dir(out_dir, resume)
+    _check_out_dir(out_dir, resume)
     with _quiet_stderr():
         import tensorflow.compat.v1 as tf
 
         import train
-    tf.logging.set_verbosity(tf.logging.ERROR)
-    _write_json(out_dir / "config.json", dataclasses.asdict(settings))
+    tf.logging.set_verbosity(tf.logging.FATAL)
 
     with tf.Graph().as_default(), tf.Session() as sess:
         tf.set_random_seed(settings.seed)
         first_epoch = _get_first_epoch(settings, out_dir) if resume else 0
         hidden_size = match_hidden_size(settings) if settings.match_params else settings.hidden_size
         model = build_model(settings, hidden_size, first_epoch)
+        _write_json(out_dir / "config.json", dataclasses.asdict(settings))
+        _clear_out_dir(out_dir, keep_progress=resume, keep_results=first_epoch == settings.epochs)
         print(_describe(settings, hidden_size, model.parameters), flush=True)
         history = train.run_training(
             sess,
@@ -327,6 +329,7 @@ def run(
     result = {
         "task": settings.task,
         "cell": settings.cell,
+        "activation": settings.activation,
         "seed": settings.seed,
         "hidden_size": hidden_size,
         "parameters": model.parameters,
@@ -357,14 +360,14 @@ def build_model(settings: Settings, hidden_size: int, first_epoch: int) -> Model
     training_set = generate(settings.train_size, batch_size, first_epoch=first_epoch, **of_task)
     test_set = generate(TEST_SIZE, batch_size, training=False, **of_task)
     iterator = tf.data.Iterator.from_structure(
-        tf.data.get_output_types(training_set),
-        tf.nest.map_structure(
-            tf.TensorShape.most_specific_compatible_shape,
-            tf.data.get_output_shapes(training_set),
-            tf.data.get_output_shapes(test_set),
-        ),
+        tf.data.get_output_types(training_set), tf.data.get_output_shapes(training_set)
     )
     x, labels = iterator.get_next()
+    if settings.train_size % batch_size == TEST_SIZE % batch_size == 0:
+        # All batches are equal. A graph that knows it is smaller and faster: its gradients need
+        # not find out whether anything was broadcast.
+        x.set_shape([batch_size, *x.shape[1:]])
+        labels.set_shape([batch_size, *labels.shape[1:]])
 
     cell, output_wrapper, parameters = build_network(settings, hidden_size)
     states, _ = cell(cell.get_zero_state_for_inp(x), x)
@@ -477,9 +480,14 @@ def evaluate(
         "memory": (evaluate_memory, "cross-entropy (nats)"),
     }[settings.task]
     measured = evaluate_task(sess, model, settings, out_dir)
+    if not math.isfinite(measured["test_loss"] + measured.get("continuation_mse", 0.0)):
+        raise RunError(
+            "the trained network's output grows without bound in the test: start anew with a lower"
+            " --learning-rate, or more --epochs"
+        )
     train.plot_training(
         history,
-        title=f"Training on the {settings.task} task, {settings.cell} cell",
+        title=f"Training on the {settings.task} task, {_name_cell(settings)} cell",
         loss_label=loss_label,
         clip_norm=settings.clip_norm,
         memoryless_loss=measured.get("memoryless_loss"),
@@ -501,7 +509,7 @@ def evaluate_sin(
             model.cell,
             model.output_wrapper,
             NBR_GENERATED,
-            settings.cell,
+            _name_cell(settings),
             out_dir=out_dir,
             nbr_curves=TEST_SIZE,
             seed=settings.seed,
@@ -512,20 +520,9 @@ def evaluate_sin(
 def evaluate_memory(
     sess: tf.Session, model: Model, settings: Settings, out_dir: Path
 ) -> dict[str, float]:
-    """Test loss and recall accuracy; prints a sequence and writes `recall.png`."""
+    """Test loss, recall accuracy and an example; writes `recall.png`."""
     import data
     import test
-
-    if len(model.outputs) <= LONGEST_PRINTED:
-        first_of_batch = [model.x[0], model.labels[0], [logits[0] for logits in model.outputs]]
-        x, labels, logits = next(data.one_pass(sess, model.it_test_init, first_of_batch))
-        print(
-            "a test sequence     ",
-            data.to_human_readable(x, labels, num_digits=settings.num_digits),
-        )
-        print(
-            "the network's output", data.to_human_readable(logits, num_digits=settings.num_digits)
-        )
 
     result = test.run_memory_test(
         sess, model.loss, model.outputs, model.labels, model.it_test_init, settings.to_remember_len
@@ -536,7 +533,7 @@ def evaluate_memory(
         model.labels,
         model.it_test_init,
         settings.to_remember_len,
-        settings.cell,
+        _name_cell(settings),
         num_digits=settings.num_digits,
         out_dir=out_dir,
     )
@@ -546,6 +543,19 @@ def evaluate_memory(
         "memoryless_loss": data.get_memoryless_loss(
             len(model.outputs), settings.to_remember_len, settings.num_digits
         ),
+        "example": _render_example(sess, model, settings.num_digits),
+    }
+
+
+def _render_example(sess: tf.Session, model: Model, num_digits: int) -> dict[str, str]:
+    """The first test sequence, and what the network makes of it."""
+    import data
+
+    first_of_batch = [model.x[0], model.labels[0], [logits[0] for logits in model.outputs]]
+    x, labels, logits = next(data.one_pass(sess, model.it_test_init, first_of_batch))
+    return {
+        "sequence": data.to_human_readable(x, labels, num_digits=num_digits),
+        "output": data.to_human_readable(logits, num_digits=num_digits),
     }
 
 
@@ -561,6 +571,10 @@ def report(result: dict[str, Any], settings: Settings, out_dir: Path) -> str:
         ]
     else:
         plot = "recall.png"
+        example = result["example"]
+        if len(example["output"]) <= LONGEST_EXAMPLE:
+            lines += [f"a test sequence      {example['sequence']}"]
+            lines += [f"the network's output {example['output']}"]
         lines += [
             f"test loss            {result['test_loss']:.4g}  (nats; a guess without memory has"
             f" {result['memoryless_loss']:.4f})",
@@ -571,9 +585,13 @@ def report(result: dict[str, Any], settings: Settings, out_dir: Path) -> str:
     return "\n".join([*lines, f"plots                {out_dir / plot}, {out_dir / 'training.png'}"])
 
 
+def _name_cell(settings: Settings) -> str:
+    return f"basic ({settings.activation})" if settings.cell == "basic" else "LSTM"
+
+
 def _describe(settings: Settings, hidden_size: int, parameters: dict[str, int]) -> str:
     lines = [
-        f"{settings.task} task, {settings.cell} cell with {hidden_size} hidden units:"
+        f"{settings.task} task, {_name_cell(settings)} cell with {hidden_size} hidden units:"
         f" {parameters['total']:,} parameters ({parameters['cell']:,} in the cell,"
         f" {parameters['readout']:,} in the readout)"
     ]
@@ -586,7 +604,7 @@ def _describe(settings: Settings, hidden_size: int, parameters: dict[str, int]) 
 
 
 def _describe_defaults() -> str:
-    rows = [("task", "cell", *_COLUMNS)]
+    rows = [("task", "cell", *TRAINING_DEFAULTS["sin", "lstm", None])]
     for (task, cell, activation), training in TRAINING_DEFAULTS.items():
         entries = ("-" if value is None else str(value) for value in training.values())
         rows.append((task, f"{cell} {activation or ''}", *entries))
@@ -598,8 +616,8 @@ def _describe_defaults() -> str:
     return "defaults:\n  " + "\n  ".join(table)
 
 
-def _prepare_out_dir(out_dir: Path, resume: bool) -> None:
-    """Makes the directory and removes an earlier run's files or, to resume, looks for them."""
+def _check_out_dir(out_dir: Path, resume: bool) -> None:
+    """Makes the directory where there is none, or looks for what is to be resumed."""
     if resume:
         if not (out_dir / "checkpoint").exists():
             raise RunError(
@@ -614,9 +632,21 @@ def _prepare_out_dir(out_dir: Path, resume: bool) -> None:
         raise RunError(
             f"cannot make the directory {out_dir} ({error.strerror}): give another --out-dir"
         ) from None
-    for pattern in LEFT_BY_A_RUN:
-        for path in out_dir.glob(pattern):
-            path.unlink()
+    if not (out_dir / "config.json").exists():
+        for path in _left_in(out_dir, PROGRESS_FILES + RESULT_FILES):
+            raise RunError(f"{path} is not of a run of main.py: give another --out-dir")
+
+
+def _clear_out_dir(out_dir: Path, *, keep_progress: bool, keep_results: bool) -> None:
+    """Removes what an earlier run left and this one will not go on with."""
+    for keep, patterns in ((keep_progress, PROGRESS_FILES), (keep_results, RESULT_FILES)):
+        if not keep:
+            for path in _left_in(out_dir, patterns):
+                path.unlink()
+
+
+def _left_in(out_dir: Path, patterns: Sequence[str]) -> list[Path]:
+    return [path for pattern in patterns for path in out_dir.glob(pattern)]
 
 
 def _get_first_epoch(settings: Settings, out_dir: Path) -> int:
@@ -672,21 +702,22 @@ def _quiet_stderr() -> Iterator[None]:
             os.close(screen)
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: Exception, out_dir: Path) -> str:
     """One line that says what went wrong and how to mend it."""
-    if isinstance(error, (RunError, NotImplementedError)):
-        return str(error)
-    module = type(error).__module__
-    if module == "train":
-        return str(error)
-    if isinstance(error, OSError):
-        place = f" {error.filename}" if error.filename else ""
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return f"cannot write{place} ({error.strerror}): mend that, then go on with --resume"
-        return f"cannot use{place} ({error.strerror}): give another --out-dir"
+    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    train = sys.modules.get("train")
+    if isinstance(error, (RunError, NotImplementedError)) or (
+        train and isinstance(error, train.TrainingError)
+    ):
+        return first_line
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        resumable = (out_dir / "checkpoint").exists()
+        advice = "go on with --resume" if resumable else "start again"
+        return f"cannot write to {out_dir} ({error.strerror}): mend that, then {advice}"
+    if isinstance(error, OSError) and error.filename:
+        return f"cannot use {error.filename} ({error.strerror}): give another --out-dir"
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed for this Python: pip install -r requirements.txt"
-    first_line = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
     return f"{type(error).__name__}: {first_line} (--debug shows where)"
 
 
@@ -701,35 +732,30 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _whole(minimum: int):
-    def whole_number(text: str) -> int:
-        number = int(text)
-        if number < minimum:
-            raise argparse.ArgumentTypeError(f"must be a whole number from {minimum}, got {text}")
-        return number
+def _number(kind: type, holds: Callable[[float], bool], description: str) -> Callable[[str], Any]:
+    """A converter for argparse that accepts the numbers for which `holds` is true."""
 
-    return whole_number
+    def convert(text: str) -> Any:
+        with contextlib.suppress(ValueError):
+            number = kind(text)
+            if math.isfinite(number) and holds(number):
+                return number
+        raise argparse.ArgumentTypeError(f"must be {description}, got {text}")
 
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"must be a finite number, got {text}")
-    return number
+    return convert
 
 
-def _not_negative(text: str) -> float:
-    number = _finite(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"must be a number from 0, got {text}")
-    return number
+_natural = _number(int, lambda number: number >= 0, "a whole number from 0")
+_count = _number(int, lambda number: number >= 1, "a whole number from 1")
+_finite = _number(float, lambda number: True, "a finite number")
+_not_negative = _number(float, lambda number: number >= 0, "a number from 0")
+_positive = _number(float, lambda number: number > 0, "a positive number")
 
 
-def _positive(text: str) -> float:
-    number = _finite(text)
-    if number <= 0:
-        raise argparse.ArgumentTypeError(f"must be a positive number, got {text}")
-    return number
+def _directory(text: str) -> Path:
+    if not text or set(text) & set("*?[]"):  # TensorFlow would take them for patterns
+        raise argparse.ArgumentTypeError(f"must be a path without * ? [ ], got '{text}'")
+    return Path(text)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from matplotlib.figure import Figure
 
-from data import SIN_STEP, draw_sin, one_pass, replacing
+from data import CONTINUATION, SIN_STEP, draw_sin, get_rng, one_pass, replacing
 from rnn_cells import RNNCell, RNNOutputWrapper
 
 WARM_UP = 30
@@ -61,10 +61,9 @@ def run_test_sin(
     Returns:
         The mean squared error over all curves and all generated samples.
     """
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
-    curves = draw_sin(rng, nbr_curves, WARM_UP + nbr_samples)
+    curves = draw_sin(get_rng(seed, CONTINUATION), nbr_curves, WARM_UP + nbr_samples)
     generated = continue_sin(sess, cell, output_wrapper, curves[:, :WARM_UP], nbr_samples)
-    squared_error = np.square(generated - curves[:, WARM_UP:])
+    squared_error = np.square(generated - curves[:, WARM_UP:], dtype=np.float64)
     with replacing(os.path.join(out_dir, "continuation.png")) as path:
         _plot_continuation(curves, generated, squared_error, rnn_type).savefig(path, dpi=150)
     return float(squared_error.mean())

@@ -35,11 +35,15 @@ LEARNING_RATE = "learning_rate"
 """The graph collection of the learning rates, one a training operation."""
 
 
-class DivergenceError(ArithmeticError):
+class TrainingError(Exception):
+    """A failure of a training that its message explains in one line."""
+
+
+class DivergenceError(TrainingError):
     """A loss or a gradient is infinite or not a number."""
 
 
-class CheckpointError(Exception):
+class CheckpointError(TrainingError):
     """A checkpoint cannot be written or read."""
 
 
@@ -122,8 +126,8 @@ def get_train_op(
         clip_norm: The largest global norm of the gradients.
 
     Raises:
-        ValueError: If `lr` is not positive (0 is allowed for a tensor), `clip_norm` not positive,
-            or `optimizer` unknown.
+        ValueError: If `lr` is a number that is not positive, `clip_norm` is not positive, or
+            `optimizer` is unknown.
     """
     if not tf.is_tensor(lr) and not (math.isfinite(lr) and lr > 0):
         raise ValueError(f"the learning rate must be a positive number, got {lr}")
@@ -173,7 +177,8 @@ def run_training(
         total_loss: A scalar, fetched in each step.
         it_train_init: The initialiser of the iterator over the training set, run for each epoch.
         out_dir: An existing directory, or None.
-        resume: Whether to go on from the last checkpoint in `out_dir` instead of initialising.
+        resume: Whether to go on from the last checkpoint in `out_dir` instead of initialising;
+            the training set's `first_epoch` must be `get_finished_epochs(out_dir)` then.
         tensorboard: Whether to write summaries of the metrics to `out_dir`.
 
     Returns:
@@ -184,10 +189,14 @@ def run_training(
             stays.
         CheckpointError: If there is no checkpoint to resume from, or it is damaged, or one cannot
             be written.
+        ValueError: If `resume` or `tensorboard` is asked for without `out_dir`.
     """
-    sess.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
+    if out_dir is None and (resume or tensorboard):
+        raise ValueError("resume and tensorboard need an out_dir")
+    with sess.graph.as_default():
+        sess.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
+        saver = tf.train.Saver(max_to_keep=1, save_relative_paths=True) if out_dir else None
     history: list[EpochMetrics] = []
-    saver = tf.train.Saver(max_to_keep=1, save_relative_paths=True) if out_dir else None
     if resume:
         history = _read_metrics(out_dir, get_finished_epochs(out_dir))
         _restore(saver, sess, out_dir)
@@ -258,30 +267,28 @@ def _run_epoch(
     bar: tqdm,
 ) -> EpochMetrics:
     """One pass over the training set."""
-    # A training operation that is not from get_train_op reports neither norm nor rate.
-    norm_of_step = sess.graph.get_collection(GRADIENT_NORM)[-1:]
-    rate_of_step = sess.graph.get_collection(LEARNING_RATE)[-1:]
-    losses, norms, rates = [], [], [math.nan]
-    fetches = [total_loss, norm_of_step, rate_of_step, train_op]
-    for loss, norm, rate, _ in one_pass(sess, it_train_init, fetches):
-        losses.append(loss)
-        norms += norm
-        rates += rate
-        if not np.isfinite([loss, *norm]).all():
+    # A training operation that is not from get_train_op reports neither norm nor learning rate.
+    reported = {
+        name: sess.graph.get_collection(name)[-1]
+        for name in (GRADIENT_NORM, LEARNING_RATE)
+        if sess.graph.get_collection(name)
+    }
+    steps = []
+    fetches = {"loss": total_loss, "train_op": train_op, **reported}
+    for values in one_pass(sess, it_train_init, fetches):
+        loss, norm = values["loss"], values.get(GRADIENT_NORM, 0.0)
+        steps.append((loss, values.get(GRADIENT_NORM, math.nan)))
+        rate = values.get(LEARNING_RATE, math.nan)
+        if not (np.isfinite(loss) and np.isfinite(norm)):
             raise DivergenceError(
-                f"training diverged: the loss is {loss:.4g} and the gradient norm "
-                f"{[*norm, math.nan][0]:.4g} in step {len(losses)} of epoch {epoch}: "
-                f"lower the learning rate (--learning-rate, now {rates[-1]:.4g})"
-                " or the clipping norm (--clip-norm)"
+                f"training diverged: the loss is {loss:.4g} and the gradient norm {norm:.4g} in"
+                f" step {len(steps)} of epoch {epoch}: start anew with a lower learning rate"
+                f" (--learning-rate, now {rate:.4g}) or clipping norm (--clip-norm)"
             )
-        bar.set_postfix(loss=loss, gradient_norm=norms[-1] if norms else "?", refresh=False)
+        bar.set_postfix(loss=loss, gradient_norm=norm, refresh=False)
         bar.update()
-    return EpochMetrics(
-        epoch,
-        train_loss=float(np.mean(losses)),
-        gradient_norm=float(np.mean(norms)) if norms else math.nan,
-        learning_rate=float(rates[-1]),
-    )
+    train_loss, gradient_norm = np.mean(steps, axis=0, dtype=np.float64)
+    return EpochMetrics(epoch, float(train_loss), float(gradient_norm), float(rate))
 
 
 def _latest_checkpoint(out_dir: str | os.PathLike) -> str:
@@ -302,9 +309,10 @@ def _save(saver: tf.train.Saver, sess: tf.Session, out_dir: str | os.PathLike, e
             sess, os.path.join(out_dir, "model.ckpt"), global_step=epoch, write_meta_graph=False
         )
     except tf.errors.OpError as error:
+        advice = "go on with --resume" if epoch > 1 else "start again"
         raise CheckpointError(
-            f"cannot write the checkpoint of epoch {epoch} to {out_dir} "
-            f"({_reason(error)}): mend that, then go on with --resume"
+            f"cannot write the checkpoint of epoch {epoch} to {out_dir} ({_reason(error)}):"
+            f" mend that, then {advice}"
         ) from error
 
 
@@ -323,7 +331,8 @@ def _restore(saver: tf.train.Saver, sess: tf.Session, out_dir: str | os.PathLike
 def _reason(error: Exception) -> str:
     """The line of TensorFlow's message that tells what happened, not where in the graph."""
     message = getattr(error, "message", str(error))
-    return message.partition("[[")[0].strip().splitlines()[-1]
+    lines = message.partition("[[")[0].strip().splitlines()
+    return lines[-1] if lines else type(error).__name__
 
 
 def _write_metrics(history: list[EpochMetrics], out_dir: str | os.PathLike) -> None:

@@ -4,12 +4,14 @@
 
 Runs main.py as a user would, one command after the other, with three seeds each; prints the
 README's table and writes it, with the figures of seed 0, to benchmarks/results/. Finished runs are
-kept in runs/defaults/ and not repeated: a stopped measurement goes on where it was.
+kept in runs/defaults/ and not repeated while their settings stay the same: a stopped measurement
+goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import shutil
 import statistics
@@ -21,15 +23,21 @@ from pathlib import Path
 from tabulate import tabulate
 from tqdm import tqdm
 
+import main
+
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 
 LINES = (
     "--cell basic --task memory",
     "--cell lstm --task memory",
+    "--cell lstm --task memory --match-params",
+    "--cell basic --task memory --activation tanh",
+    "--cell basic --task memory --activation relu",
     "--cell lstm --task sin",
     "--cell lstm --task sin --input-noise 0",
     "--cell basic --task sin",
+    "--cell basic --task sin --input-noise 0",
     "--cell basic --task sin --activation tanh",
     "--cell basic --task sin --activation relu",
 )
@@ -42,7 +50,7 @@ PICTURES = {
 """The README's pictures: of which line, and which of its figures."""
 
 
-def main() -> None:
+def run_all() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each line")
     parser.add_argument("--fresh", action="store_true", help="repeat finished runs, too")
@@ -73,16 +81,22 @@ def out_dir_of(line: str, seed: int) -> Path:
 def measure(line: str, seed: int, fresh: bool) -> dict:
     """Runs main.py and returns its result, with the wall clock of the whole command."""
     out_dir = out_dir_of(line, seed)
+    arguments = [*line.split(), "--seed", str(seed), "--out-dir", str(out_dir)]
+    parser = main.build_parser()
+    settings = main.resolve_settings(parser.parse_args(arguments), parser, out_dir)
     kept = out_dir / "measured.json"
     if kept.exists() and not fresh:
-        return json.loads(kept.read_text())
+        measured = json.loads(kept.read_text())
+        if measured["settings"] == dataclasses.asdict(settings):
+            return measured
     start = time.perf_counter()
-    command = [sys.executable, "main.py", *line.split(), "--seed", str(seed), "--out-dir", out_dir]
+    command = [sys.executable, "main.py", *arguments]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    seconds = time.perf_counter() - start
     result = json.loads((out_dir / "result.json").read_text())
-    result["wall_clock"] = time.perf_counter() - start
-    kept.write_text(json.dumps(result))
-    return result
+    measured = {**result, "wall_clock": seconds, "settings": dataclasses.asdict(settings)}
+    kept.write_text(json.dumps(measured))
+    return measured
 
 
 def summarise(line: str, results: list[dict]) -> dict[str, str]:
@@ -106,4 +120,4 @@ def spread(results: list[dict], key: str, pattern: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_all()

@@ -368,6 +368,21 @@ def test_the_graph_is_a_static_unroll(sess, cell_type):
 
 
 @pytest.mark.parametrize("cell_type", CELLS)
+def test_the_graph_with_its_gradients_grows_by_the_same_for_each_step(cell_type):
+    def nbr_operations(len_inp):
+        with tf.Graph().as_default() as graph:
+            cell = cell_type(3, 5)
+            x = tf.placeholder(tf.float32, [2, len_inp, 3])
+            outputs, _ = cell(cell.get_zero_state_for_inp(x), x)
+            tf.gradients(tf.add_n(outputs), tf.trainable_variables())
+            return len(graph.get_operations())
+
+    short, middle, long = map(nbr_operations, (10, 20, 30))
+    assert long - middle == middle - short
+    assert (middle - short) / 10 < {BasicRNNCell: 15, MyLSTMCell: 60}[cell_type]
+
+
+@pytest.mark.parametrize("cell_type", CELLS)
 def test_a_sequence_in_two_parts_equals_the_whole(sess, cell_type):
     rng = np.random.default_rng(4)
     cell = cell_type(3, 5)

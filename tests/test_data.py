@@ -144,6 +144,21 @@ def test_sines_are_sines_of_the_sheets_frequencies():
     assert abs(curves[:, 0].mean()) < 5 * np.sqrt(0.5 / 2000)  # phases go all the way round
 
 
+def test_noise_is_on_the_training_inputs_alone(sess):
+    def the_pass(**keywords):
+        return whole(passes(sess, data.generate_sin_data(400, 100, 50, **keywords), 1)[0])
+
+    x, y = the_pass(input_noise=0.1)
+    clean = y[:, :-1]  # the truth of one step is the clean input of the next
+    noise = x[:, 1:, 0] - clean
+    assert noise.std() == pytest.approx(0.1, rel=0.05)
+    assert abs(noise.mean()) < 0.005
+    neighbours = np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1]
+    assert abs(neighbours) < 0.05
+    for quiet in (the_pass(), the_pass(input_noise=0.1, training=False)):
+        np.testing.assert_array_equal(quiet[0][:, 1:, 0], quiet[1][:, :-1])
+
+
 def test_a_sine_curve_by_hand():
     class Fixed:
         def uniform(self, low, high, size):
@@ -211,18 +226,6 @@ def test_sets_work_in_eager_mode_too():
     assert (x.shape, y.shape) == ((4, 5, 1), (4, 5))
 
 
-@pytest.mark.parametrize(("sz_dataset", "batch"), [(8, 4), (6, None)])
-def test_the_batch_size_is_known_where_all_batches_have_it(sess, sz_dataset, batch):
-    for dataset in (
-        data.generate_sin_data(sz_dataset, 4, 5),
-        data.generate_memory_data(sz_dataset, 4, 3, 2),
-    ):
-        x, y = tf.data.get_output_shapes(dataset)
-        assert x.as_list()[0] == y.as_list()[0] == batch
-        (batches,) = passes(sess, dataset, 1)
-        assert [len(y) for _, y in batches] == [4, sz_dataset - 4]
-
-
 # --- bad input ----------------------------------------------------------------------------------
 
 
@@ -249,6 +252,18 @@ def test_sizes_of_memory_sets_are_checked(name, bad, minimum):
         ValueError, match=f"{name} must be a whole number from {minimum}, got {bad}"
     ):
         data.generate_memory_data(**{**good, name: bad})
+
+
+@pytest.mark.parametrize("bad", [-0.1, float("nan"), float("inf")])
+def test_the_noise_is_checked(bad):
+    with pytest.raises(ValueError, match="input_noise must be a number from 0"):
+        data.generate_sin_data(4, 2, input_noise=bad)
+
+
+@pytest.mark.parametrize("name", ["seed", "first_epoch"])
+def test_the_keys_are_checked(name):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number from 0, got -1"):
+        data.generate_sin_data(4, 2, **{name: -1})
 
 
 def test_the_recall_input_is_checked():

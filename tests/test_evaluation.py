@@ -1,12 +1,12 @@
 """Free running on sine curves, and the memory test, against NumPy and by hand."""
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import oracle
 import pytest
 import tensorflow.compat.v1 as tf
+from matplotlib.figure import Figure
 
 import data
 import test
@@ -137,9 +137,53 @@ def test_the_mean_loss_weighs_sequences_not_batches(sess):
     assert test.get_mean_loss(sess, loss, labels, it_test_init) == pytest.approx(expected)
 
 
-def test_the_recall_figure_is_left(sess, tmp_path: Path):
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that were saved."""
+    figures = []
+    savefig = Figure.savefig
+
+    def record(figure, *arguments, **keywords):
+        figures.append(figure)
+        savefig(figure, *arguments, **keywords)
+
+    monkeypatch.setattr(Figure, "savefig", record)
+    return figures
+
+
+def labels_of(figure):
+    return {text.get_text() for legend in figure.legends for text in legend.get_texts()}
+
+
+def test_the_recall_figure_shows_each_position_and_chance(sess, tmp_path, drawn):
     outputs, labels, it_test_init = fixed_answers(ANSWERS, TRUTH, 2)
     test.plot_recall(
         sess, outputs, labels, it_test_init, 2, "fixed", num_digits=2, out_dir=tmp_path
     )
     assert (tmp_path / "recall.png").read_bytes().startswith(b"\x89PNG")
+    (figure,) = drawn
+    (axes,) = figure.axes
+    assert [bar.get_height() for bar in axes.patches] == [4 / 5, 3 / 5]
+    (chance,) = axes.lines
+    assert set(chance.get_ydata()) == {1 / 2}
+    assert labels_of(figure) == {"recalled", "chance (1 of 2 digits)"}
+
+
+def test_the_continuation_figure_shows_five_curves_and_the_error(sess, tmp_path, drawn):
+    cell, readout = perfect_sine_generator(sess)
+    test.run_test_sin(sess, cell, readout, 20, "some", out_dir=tmp_path, nbr_curves=7)
+    (figure,) = drawn
+    assert "some cell" in figure.get_suptitle()
+    *panels, error_panel = figure.axes
+    assert len(panels) == 5
+    for axes in panels:
+        truth, warm_up, prediction = axes.lines
+        assert [len(line.get_xdata()) for line in axes.lines] == [50, 30, 20]
+        styles = {
+            (line.get_linestyle(), line.get_marker(), line.get_color()) for line in axes.lines
+        }
+        assert len(styles) == 3
+    assert labels_of(figure) == {"truth", "warm-up samples", "prediction"}
+    mean, median, always_zero = error_panel.lines
+    assert len(mean.get_ydata()) == len(median.get_ydata()) == 20
+    assert set(always_zero.get_ydata()) == {0.5}

@@ -241,6 +241,37 @@ def test_a_training_operation_of_ones_own_reports_no_norm(sess):
     assert sess.run(w) != 0
 
 
+def test_the_session_says_which_graph_is_trained():
+    with tf.Graph().as_default() as graph:
+        train_op, loss, it_train_init, _ = regression(lr=0.01)
+    session = tf.Session(graph=graph)  # the default graph is another one
+    (metrics,) = train.run_training(session, 1, train_op, loss, it_train_init)
+    assert metrics.epoch == 1
+
+
+def test_the_progress_bar_shows_loss_and_gradient_norm(sess, monkeypatch):
+    shown = []
+
+    class Recorder(train.tqdm):
+        def set_postfix(self, **values):
+            shown.append((self.desc, values["loss"], values["gradient_norm"]))
+
+    monkeypatch.setattr(train, "tqdm", Recorder)
+    train_op, loss, it_train_init, _ = regression()
+    history = train.run_training(sess, 2, train_op, loss, it_train_init)
+    assert [desc for desc, _, _ in shown] == ["epoch 1/2"] * 3 + ["epoch 2/2"] * 3
+    for epoch, steps in zip(history, (shown[:3], shown[3:]), strict=True):
+        assert np.mean([loss for _, loss, _ in steps]) == pytest.approx(epoch.train_loss)
+        assert np.mean([norm for _, _, norm in steps]) == pytest.approx(epoch.gradient_norm)
+
+
+@pytest.mark.parametrize("option", ["resume", "tensorboard"])
+def test_some_options_need_a_directory(sess, option):
+    train_op, loss, it_train_init, _ = regression()
+    with pytest.raises(ValueError, match="need an out_dir"):
+        train.run_training(sess, 1, train_op, loss, it_train_init, **{option: True})
+
+
 def test_metrics_and_the_last_checkpoint_are_left(sess, tmp_path):
     train_op, loss, it_train_init, w = regression()
     history = train.run_training(sess, 3, train_op, loss, it_train_init, out_dir=tmp_path)

@@ -45,6 +45,10 @@ def start(out_dir, line, *more, **keywords):
     )
 
 
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def only_line(text):
     """The text, if it is one line that is an error and no traceback."""
     assert text.startswith("main.py: "), text
@@ -208,13 +212,15 @@ def test_match_params_needs_a_budget(tmp_path, capsys):
         "--task sin --cell lstm --optimizer adam",
         "--task sin --cell basic --optimizer momentum --decay cosine",
         "--task memory --cell lstm --optimizer rmsprop",
-        "--task memory --cell basic",
+        "--task memory --cell basic --recall-input truth",
+        "--task memory --cell basic --hidden-size 128 --batch-size 100 --train-size 300",
     ],
 )
 def test_an_interrupted_run_ends_bit_for_bit_where_an_uninterrupted_one_does(
     tmp_path, monkeypatch, line
 ):
-    assert run(tmp_path / "whole", line, *TINY) == 0
+    start_line = " ".join([*TINY, line])  # what the line says of sizes holds
+    assert run(tmp_path / "whole", start_line) == 0
 
     one_pass = train.one_pass
     passes = []
@@ -228,7 +234,7 @@ def test_an_interrupted_run_ends_bit_for_bit_where_an_uninterrupted_one_does(
 
     with monkeypatch.context() as patch:
         patch.setattr(train, "one_pass", interrupted)
-        assert run(tmp_path / "resumed", line, *TINY) == 130
+        assert run(tmp_path / "resumed", start_line) == 130
     assert train.get_finished_epochs(tmp_path / "resumed") == 1
     assert run(tmp_path / "resumed", line, "--resume") == 0
 
@@ -241,6 +247,41 @@ def test_an_interrupted_run_ends_bit_for_bit_where_an_uninterrupted_one_does(
     for result in results:
         del result["seconds"]
     assert results[0] == results[1]
+
+
+def test_metrics_may_be_an_epoch_ahead_of_the_checkpoint(tmp_path, monkeypatch):
+    line = "--task memory --cell basic"
+    assert run(tmp_path / "whole", line, *TINY) == 0
+
+    save = tf.train.Saver.save
+
+    def interrupted(saver, sess, path, global_step, **keywords):
+        if global_step == 2:
+            raise KeyboardInterrupt
+        save(saver, sess, path, global_step=global_step, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.train.Saver, "save", interrupted)
+        assert run(tmp_path / "resumed", line, *TINY) == 130
+    assert len((tmp_path / "resumed" / "metrics.csv").read_text().splitlines()) == 1 + 2
+    assert train.get_finished_epochs(tmp_path / "resumed") == 1
+    assert run(tmp_path / "resumed", line, "--resume") == 0
+    ends = [(tmp_path / name / "metrics.csv").read_text() for name in ("whole", "resumed")]
+    assert ends[0] == ends[1]
+
+
+def test_a_longer_run_that_fails_leaves_no_result_of_the_shorter(tmp_path, monkeypatch):
+    line = "--task memory --cell basic"
+    assert run(tmp_path, line, *TINY) == 0
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "one_pass", interrupted)
+    assert run(tmp_path, line, "--resume", "--epochs", "5") == 130
+    assert train.get_finished_epochs(tmp_path) == 3
+    assert not list(tmp_path.glob("*.png"))
+    assert not (tmp_path / "result.json").exists()
 
 
 def test_a_run_at_a_constant_rate_can_be_made_longer(tmp_path):
@@ -280,9 +321,11 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_go_on(tmp_path):
         ("--cell lstm --task sin --hidden-size 0", "must be a whole number from 1, got 0"),
         ("--cell lstm --task sin --batch-size -5", "must be a whole number from 1, got -5"),
         ("--cell lstm --task sin --epochs 0", "must be a whole number from 1, got 0"),
-        ("--cell lstm --task sin --epochs 1.5", "invalid whole_number value: '1.5'"),
+        ("--cell lstm --task sin --epochs 1.5", "must be a whole number from 1, got 1.5"),
         ("--cell lstm --task sin --seed -1", "must be a whole number from 0, got -1"),
-        ("--cell lstm --task sin --learning-rate nan", "must be a finite number, got nan"),
+        ("--cell lstm --task sin --learning-rate nan", "must be a positive number, got nan"),
+        ("--cell lstm --task sin --learning-rate fast", "must be a positive number, got fast"),
+        ("--cell lstm --task sin --forget-bias inf", "must be a finite number, got inf"),
         ("--cell lstm --task sin --learning-rate=-0.1", "must be a positive number, got -0.1"),
         ("--cell lstm --task sin --clip-norm 0", "must be a positive number, got 0"),
         ("--cell lstm --task sin --input-noise=-1", "must be a number from 0, got -1"),
@@ -344,6 +387,25 @@ def test_an_output_directory_that_cannot_be_written(capsys):
         assert "give another --out-dir" in only_line(capsys.readouterr().err)
 
 
+def test_an_output_directory_that_tensorflow_would_take_for_a_pattern(tmp_path, capsys):
+    assert run(tmp_path / "run[1]", "--task sin --cell basic") == 2
+    assert "must be a path without * ? [ ]" in capsys.readouterr().err
+
+
+def test_files_that_are_not_of_a_run_are_not_removed(tmp_path, capsys):
+    (tmp_path / "checkpoint").write_text("of another program")
+    assert run(tmp_path, "--task sin --cell basic", *TINY) == 1
+    assert "give another --out-dir" in only_line(capsys.readouterr().err)
+    assert (tmp_path / "checkpoint").read_text() == "of another program"
+
+
+def test_a_run_that_cannot_start_leaves_the_one_before(tmp_path):
+    assert run(tmp_path, "--task sin --cell lstm", *TINY) == 0
+    before = contents(tmp_path)
+    assert run(tmp_path, "--task sin --cell lstm --match-params --hidden-size 1") == 1
+    assert contents(tmp_path) == before
+
+
 def test_resuming_without_a_checkpoint(tmp_path, capsys):
     assert run(tmp_path / "none", "--task sin --cell basic --resume") == 1
     assert "without --resume" in only_line(capsys.readouterr().err)
@@ -381,9 +443,17 @@ def damage(path):
 )
 def test_resuming_what_is_damaged(finished, capsys, name, spoil):
     spoil(finished / name)
+    before = contents(finished)
     capsys.readouterr()
     assert run(finished, "--task sin --cell basic --resume") == 1
     assert "without --resume" in only_line(capsys.readouterr().err)
+    assert contents(finished) == before
+
+
+def test_tensorflow_says_nothing_of_a_checkpoint_that_is_lost(finished):
+    (finished / "model.ckpt-3.index").unlink()
+    _, error = start(finished, "--task sin --cell basic --resume").communicate()
+    assert "no whole checkpoint" in only_line(error)
 
 
 @pytest.mark.parametrize(
@@ -396,18 +466,20 @@ def test_resuming_what_is_damaged(finished, capsys, name, spoil):
     ],
 )
 def test_resuming_with_settings_that_do_not_fit(finished, capsys, line, message):
-    before = {path: path.read_bytes() for path in finished.iterdir()}
+    before = contents(finished)
     assert run(finished, line, "--resume") == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
-    assert {path: path.read_bytes() for path in finished.iterdir()} == before
+    assert contents(finished) == before
 
 
 def test_resuming_what_is_longer_already(tmp_path, capsys):
     line = "--task sin --cell basic --decay constant"
     assert run(tmp_path, line, *TINY) == 0
+    before = contents(tmp_path)
     capsys.readouterr()
     assert run(tmp_path, line, "--resume", "--epochs", "2") == 1
     assert "holds a run of 3 epochs already" in only_line(capsys.readouterr().err)
+    assert contents(tmp_path) == before
 
 
 def test_a_diverging_run_says_which_setting_to_lower(tmp_path, capsys):
@@ -415,7 +487,14 @@ def test_a_diverging_run_says_which_setting_to_lower(tmp_path, capsys):
     assert run(tmp_path, line, *TINY, "--learning-rate", "1e9", "--clip-norm", "1e9") == 1
     message = only_line(capsys.readouterr().err)
     assert "training diverged" in message
-    assert "lower the learning rate (--learning-rate, now 1e+09)" in message
+    assert "a lower learning rate (--learning-rate, now 1e+09) or clipping norm" in message
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_an_output_that_grows_without_bound_is_no_result(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(test, "run_test_sin", lambda *arguments, **keywords: float("inf"))
+    assert run(tmp_path, "--task sin --cell basic", *TINY) == 1
+    assert "grows without bound" in only_line(capsys.readouterr().err)
     assert not (tmp_path / "result.json").exists()
 
 
@@ -444,7 +523,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path):
     _, error = process.communicate()
     assert process.returncode == 1
     assert "cannot write the checkpoint of epoch 1" in only_line(error)
-    assert "File too large" in error
+    assert "File too large): mend that, then start again" in error
     assert {path.name for path in big.iterdir()} <= {"config.json", "metrics.csv"}
 
 
@@ -475,5 +554,14 @@ def test_nothing_but_ones_own_lines_is_printed(tmp_path):
     printed, error = process.communicate()
     assert process.returncode == 0
     assert error == ""
-    assert printed.splitlines()[0].startswith("sin task, basic cell with 4 hidden units")
-    assert printed.splitlines()[-1].startswith("plots ")
+    first, *_, continuation, last = printed.splitlines()
+    assert first.startswith("sin task, basic (linear) cell with 4 hidden units: 29 parameters")
+    assert "1,000 curves, 100 samples each" in continuation
+    assert last.startswith("plots ")
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path):
+    process = start(tmp_path, "--task memory --cell basic", *TINY)
+    process.stdout.close()
+    assert process.wait() == 1
+    assert process.stderr.read() == ""
