@@ -90,8 +90,8 @@ def _row(hidden_size, epochs, batch_size, optimizer, learning_rate, decay, clip_
     return {**locals()}
 
 
-# The configurations that work, chosen by measurement: `python -m benchmarks.defaults`. (On the memory
-# task tanh and ReLU have the best that was found; it works at some seeds only.)
+# The configurations that work, chosen by measurement: `python -m benchmarks.defaults`. (tanh and
+# ReLU have the best that was found on the memory task; it works at some seeds only.)
 TRAINING_DEFAULTS: dict[tuple[str, str, str | None], dict[str, Any]] = {
     ("sin", "basic", "linear"): _row(64, 16, 50, "adam", 0.005, "cosine", 1.0, None),
     ("sin", "basic", "tanh"): _row(64, 64, 50, "adam", 0.005, "cosine", 1.0, None),
