@@ -65,9 +65,14 @@ def get_loss_sin(outputs: list[tf.Tensor], y: tf.Tensor) -> tf.Tensor:
 
     Returns:
         A scalar.
+
+    Raises:
+        ValueError: If the predictions are not of the shape of y (they might be broadcast to it).
     """
     predictions = tf.concat(outputs, axis=1)
-    return tf.reduce_mean(tf.square(predictions - tf.cast(y, predictions.dtype)))
+    truth = tf.cast(y, predictions.dtype)
+    predictions.shape.assert_is_compatible_with(truth.shape)
+    return tf.reduce_mean(tf.square(predictions - truth))
 
 
 def get_loss_memory(outputs: list[tf.Tensor], y: tf.Tensor) -> tf.Tensor:

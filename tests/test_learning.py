@@ -67,6 +67,12 @@ def test_a_truth_of_float64_is_cast(sess):
     assert value_of(sess, train.get_loss_sin(outputs, y)) == 4
 
 
+@pytest.mark.parametrize("shape", [[2, 1], [1, 3], [2, 3, 1]])
+def test_a_truth_that_would_be_broadcast_is_refused(sess, shape):
+    with pytest.raises(ValueError, match="incompatible"):
+        train.get_loss_sin([tf.zeros([2, 1])] * 3, tf.zeros(shape))
+
+
 # --- the training operation ---------------------------------------------------------------------
 
 
