@@ -294,12 +294,20 @@ def test_a_run_at_a_constant_rate_can_be_made_longer(tmp_path):
 
 
 def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_go_on(tmp_path):
-    process = start(tmp_path, "--task sin --cell basic", *TINY, "--epochs", "100000")
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "checkpoint").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    def heed_interrupts():
+        """Also where the tests run in the background of a shell that has them ignored."""
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    line = "--task sin --cell basic"
+    process = start(tmp_path, line, *TINY, "--epochs", "100000", preexec_fn=heed_interrupts)
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "checkpoint").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "go on from the last finished epoch with: python main.py" in only_line(error)
     assert error.rstrip().endswith("--resume")
