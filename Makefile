@@ -10,7 +10,7 @@ sine: .venv/installed
 	$(BIN)/python main.py --cell lstm --task sin
 
 memory: .venv/installed
-	$(BIN)/python main.py --cell basic --task memory
+	$(BIN)/python main.py --cell lstm --task memory
 
 test: .venv/installed-for-tests
 	$(BIN)/python -m pytest

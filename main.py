@@ -137,12 +137,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     args = parser.parse_args(argv)
     out_dir = args.out_dir or Path("runs", f"{args.task}-{args.cell}")
+    settings = None
     try:
         settings = resolve_settings(args, parser, out_dir)
         result = run(settings, out_dir, resume=args.resume, tensorboard=args.tensorboard)
         print(report(result, settings, out_dir))
     except KeyboardInterrupt:
-        print(f"main.py: {_explain_interrupt(argv, out_dir)}", file=sys.stderr)
+        print(f"main.py: {_explain_interrupt(argv, settings, out_dir)}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # whoever read the output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -302,11 +303,11 @@ def run(
         train.DivergenceError: If the training diverges.
         train.CheckpointError: If a checkpoint cannot be written or read.
     """
-    _check_out_dir(out_dir, resume)
     with _quiet_stderr():
         import tensorflow.compat.v1 as tf
 
         import train
+    _check_out_dir(out_dir, resume)
     tf.logging.set_verbosity(tf.logging.FATAL)
 
     with tf.Graph().as_default(), tf.Session() as sess:
@@ -719,12 +720,18 @@ def _explain(error: Exception, out_dir: Path) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"cannot use {error.filename} ({error.strerror}): give another --out-dir"
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed for this Python: pip install -r requirements.txt"
+        return (
+            f"{error.name} is not installed for this Python: use the one that make sets up in .venv"
+        )
     return f"{type(error).__name__}: {first_line} (--debug shows where)"
 
 
-def _explain_interrupt(argv: Sequence[str], out_dir: Path) -> str:
-    if not (out_dir / "checkpoint").exists():
+def _explain_interrupt(argv: Sequence[str], settings: Settings | None, out_dir: Path) -> str:
+    resumable = False
+    with contextlib.suppress(RunError):
+        # Before the run has begun there may be a checkpoint of another one.
+        resumable = (out_dir / "checkpoint").exists() and _read_config(out_dir) == settings
+    if not resumable:
         return "interrupted before the first epoch ended: there is nothing to go on from"
     rerun = shlex.join(["python", "main.py", *(arg for arg in argv if arg != "--resume")])
     return f"interrupted; go on from the last finished epoch with: {rerun} --resume"

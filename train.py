@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from tqdm import tqdm
 
 from data import one_pass, replacing
@@ -257,6 +258,7 @@ def plot_training(
     )
     norm_panel.axhline(clip_norm, color="0.5", linestyle="--", label=f"clipping norm {clip_norm:g}")
     norm_panel.set(xlabel="epoch", ylabel="gradient norm")
+    norm_panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in (loss_panel, norm_panel):
         axes.legend()
     with replacing(Path(out_dir) / "training.png") as path:

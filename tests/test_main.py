@@ -249,6 +249,20 @@ def test_an_interrupted_run_ends_bit_for_bit_where_an_uninterrupted_one_does(
     assert results[0] == results[1]
 
 
+def test_an_interrupt_before_the_start_does_not_offer_another_run(tmp_path, capsys, monkeypatch):
+    assert run(tmp_path, "--task memory --cell basic", *TINY) == 0
+    before = contents(tmp_path)
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "build_model", interrupted)
+    capsys.readouterr()
+    assert run(tmp_path, "--task sin --cell basic", *TINY) == 130
+    assert "nothing to go on from" in only_line(capsys.readouterr().err)
+    assert contents(tmp_path) == before
+
+
 def test_metrics_may_be_an_epoch_ahead_of_the_checkpoint(tmp_path, monkeypatch):
     line = "--task memory --cell basic"
     assert run(tmp_path / "whole", line, *TINY) == 0
