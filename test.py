@@ -126,6 +126,9 @@ def run_memory_test(
     Returns:
         The loss and the accuracy; each sequence counts the same, however the batches were cut.
     """
+    # Part (h): run the initialiser, then batch after batch until the test set ends, and average so
+    # that each sequence counts the same, in a smaller last batch, too.
+    ### BEGIN SOLUTION
     loss_sum, correct = 0.0, []
     fetches = [loss, outputs[-to_remember_len:], labels]
     for batch_loss, logits, truth in one_pass(sess, it_test_init, fetches):
@@ -133,6 +136,7 @@ def run_memory_test(
         loss_sum += batch_loss * len(truth)
     correct = np.concatenate(correct)
     return MemoryTestResult(float(loss_sum / len(correct)), float(correct.mean()))
+    ### END SOLUTION
 
 
 def get_mean_loss(
@@ -199,8 +203,12 @@ def plot_recall(
 
 def _is_recalled(logits: list[np.ndarray], truth: np.ndarray) -> np.ndarray:
     """Which of the last digits [B, L] are right, for logits L x [B, C] and symbols [B, T]."""
+    # Part (h): compare the most likely symbols with the last true ones; run_memory_test can use it,
+    # plot_recall does.
+    ### BEGIN SOLUTION
     recalled = np.argmax(logits, axis=2).T
     return recalled == truth[:, -len(logits) :]
+    ### END SOLUTION
 
 
 def _plot_continuation(

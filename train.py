@@ -1,8 +1,7 @@
 """Training: the losses of both tasks, the training operation, the training loop.
 
-loss = mean((outputs - y)^2)                      sin (the sheet's part e)
-loss = mean(-log softmax(outputs)[y])             memory (part g)
-g    = gradient(loss) * min(1, 5 / ||gradient(loss)||);  w -= lr * g          (part f)
+The losses of the sine task and of the memory task are the sheet's parts e and g, the training
+operation is its part f.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def get_loss_sin(outputs: list[tf.Tensor], y: tf.Tensor) -> tf.Tensor:
 
     Args:
         outputs: List of T predictions [B, 1]; the one at step i is for column i of y.
-        y: The ground truth [B, T].
+        y: The ground truth [B, T], of any floating-point type.
 
     Returns:
         A scalar.
@@ -70,10 +69,13 @@ def get_loss_sin(outputs: list[tf.Tensor], y: tf.Tensor) -> tf.Tensor:
     Raises:
         ValueError: If the predictions are not of the shape of y (they might be broadcast to it).
     """
+    # Part (e): the mean squared error over all time steps and the batch.
+    ### BEGIN SOLUTION
     predictions = tf.concat(outputs, axis=1)
     truth = tf.cast(y, predictions.dtype)
     predictions.shape.assert_is_compatible_with(truth.shape)
     return tf.reduce_mean(tf.square(predictions - truth))
+    ### END SOLUTION
 
 
 def get_loss_memory(outputs: list[tf.Tensor], y: tf.Tensor) -> tf.Tensor:
@@ -81,13 +83,16 @@ def get_loss_memory(outputs: list[tf.Tensor], y: tf.Tensor) -> tf.Tensor:
 
     Args:
         outputs: List of T logits [B, C].
-        y: The true symbols [B, T], integers below C.
+        y: The true symbols [B, T], integers below C, int32 or int64.
 
     Returns:
         A scalar.
     """
+    # Part (g): one loss value for the outputs of a batch, all outputs equally important.
+    ### BEGIN SOLUTION
     logits = tf.stack(outputs, axis=1)
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
+    ### END SOLUTION
 
 
 def get_learning_rate(
@@ -141,14 +146,19 @@ def get_train_op(
         raise ValueError(f"clip_norm must be a positive number, got {clip_norm}")
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {optimizer!r}")
+    tf.add_to_collection(LEARNING_RATE, tf.convert_to_tensor(lr, tf.float32))
 
+    # Part (f): a step of a gradient-descent based optimizer with learning rate lr, on gradients
+    # clipped at the global norm clip_norm. (Plain gradient descent earns full points; `OPTIMIZERS`
+    # has more.)
+    ### BEGIN SOLUTION
     variables = tf.trainable_variables()
     gradients, norm = tf.clip_by_global_norm(tf.gradients(loss, variables), clip_norm)
     tf.add_to_collection(GRADIENT_NORM, norm)
-    tf.add_to_collection(LEARNING_RATE, tf.convert_to_tensor(lr, tf.float32))
     return OPTIMIZERS[optimizer](lr).apply_gradients(
         zip(gradients, variables, strict=True), global_step=tf.train.get_global_step()
     )
+    ### END SOLUTION
 
 
 def get_finished_epochs(out_dir: str | os.PathLike) -> int:

@@ -3,9 +3,7 @@
     h_t = activation((x_t h_{t-1}) W + b)
 
 The brackets denote concatenation. Word for word as on the sheet there is no activation: the cell is
-linear. Its recurrent block starts as a random orthogonal matrix, which turns the state without
-stretching it, so that neither state nor gradient vanishes or explodes over many steps (Saxe et al.
-2014; Henaff et al. 2016 on why that solves tasks with a fixed lag).
+linear.
 """
 
 from __future__ import annotations
@@ -26,10 +24,7 @@ class MyBasicRNNState(NamedTuple):
 
 
 class BasicRNNCell(RNNCell):
-    """A basic recurrent cell; its variables are `BasicRNNCell/W` and `BasicRNNCell/b`.
-
-    W [I + H, H] has the input's rows first, then the hidden state's. Initially the input block is
-    Glorot uniform, the recurrent block orthogonal, b [H] zero.
+    """A basic recurrent cell.
 
     Args:
         n_inp: I, the number of inputs at each time step.
@@ -51,15 +46,25 @@ class BasicRNNCell(RNNCell):
     ):
         super().__init__(n_inp, n_out)
         self._activation = activation or tf.identity
+        # Part (a): create the trainable variables of a basic cell for n_inp inputs and n_out hidden
+        # units, initialised so that the state neither vanishes nor explodes over 100 time steps.
+        ### BEGIN SOLUTION
+        # Rows of W [I + H, H]: the input's first, then the hidden state's. The recurrent block is
+        # orthogonal: it turns the state without stretching it (Saxe et al. 2014; Henaff et al. 2016
+        # on why that solves tasks with a fixed lag).
         with tf.variable_scope(None, default_name="BasicRNNCell"):
             input_block = tf.glorot_uniform_initializer()([n_inp, n_out])
             recurrent_block = tf.orthogonal_initializer()([n_out, n_out])
             self._w = tf.get_variable("W", initializer=tf.concat([input_block, recurrent_block], 0))
             self._b = tf.get_variable("b", [n_out], initializer=tf.zeros_initializer())
+        ### END SOLUTION
 
     def __call__(
         self, state: MyBasicRNNState, x: tf.Tensor
     ) -> tuple[list[tf.Tensor], MyBasicRNNState]:
+        # Part (b): unroll the cell over the time steps of x, from the given state on. Return the
+        # list of outputs, one a step, and the state after the last step.
+        ### BEGIN SOLUTION
         w_input, w_hidden = tf.split(self._w, [self._n_inp, self._n_out])
         hidden = state.hidden
         outputs = []
@@ -67,3 +72,4 @@ class BasicRNNCell(RNNCell):
             hidden = self._activation(projected + tf.matmul(hidden, w_hidden))
             outputs.append(hidden)
         return outputs, MyBasicRNNState(hidden)
+        ### END SOLUTION

@@ -1,11 +1,7 @@
 """The long short-term memory cell (the sheet's parts c and d).
 
-    i, j, f, o = split((x_t h_{t-1}) W + b)
-    c_t = sigmoid(f) * c_{t-1} + sigmoid(i) * tanh(j)
-    h_t = sigmoid(o) * tanh(c_t)
-
-The brackets denote concatenation. Hochreiter & Schmidhuber 1997, with the forget gate of Gers et
-al. 2000; without peepholes, as in TensorFlow 1.x's BasicLSTMCell.
+Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000; without peepholes, as in
+TensorFlow 1.x's BasicLSTMCell. Gates are sigmoid, candidate and output of the memory tanh.
 """
 
 from __future__ import annotations
@@ -27,11 +23,7 @@ class MyLSTMState(NamedTuple):
 
 
 class MyLSTMCell(RNNCell):
-    """An LSTM cell; its variables are `MyLSTMCell/W` and `MyLSTMCell/b`.
-
-    W [I + H, 4 H] has the input's rows first, then the hidden state's; the columns of W and of
-    b [4 H] are the gates i, j, f, o, as in TensorFlow 1.x. Initially W is Glorot uniform and b zero
-    except for the gates' biases below.
+    """An LSTM cell.
 
     Args:
         n_inp: I, the number of inputs at each time step.
@@ -52,30 +44,51 @@ class MyLSTMCell(RNNCell):
         self, n_inp: int, n_out: int, *, forget_bias: float = 1.0, chrono: float | None = None
     ):
         super().__init__(n_inp, n_out)
-        if chrono is not None and not chrono >= 2:
-            raise ValueError(f"chrono must be a lag of at least 2 time steps, got {chrono!r}")
+        # Initial biases [H] of the input gate and of the forget gate.
+        b_input, b_forget = _initial_biases(n_out, forget_bias, chrono)
+        # Part (c): create the trainable variables of an LSTM for n_inp inputs and n_out hidden
+        # units: input gate, forget gate, output gate and candidate, each with weights for the input
+        # and for the hidden state, and a bias. The initial biases above are there to be used.
+        ### BEGIN SOLUTION
+        # Rows of W [I + H, 4 H]: the input's first, then the hidden state's. Columns of W and b:
+        # the gates i, j, f, o.
         with tf.variable_scope(None, default_name="MyLSTMCell"):
             self._w = tf.get_variable(
                 "W", [n_inp + n_out, 4 * n_out], initializer=tf.glorot_uniform_initializer()
             )
             zeros = tf.zeros([n_out])
-            if chrono is None:
-                b_input, b_forget = zeros, tf.fill([n_out], float(forget_bias))
-            else:
-                b_forget = tf.log(tf.random_uniform([n_out], 1.0, chrono - 1.0))
-                b_input = -b_forget
             self._b = tf.get_variable(
                 "b", initializer=tf.concat([b_input, zeros, b_forget, zeros], 0)
             )
+        ### END SOLUTION
 
     def __call__(self, state: MyLSTMState, x: tf.Tensor) -> tuple[list[tf.Tensor], MyLSTMState]:
+        # Part (d): unroll the LSTM over the time steps of x, from the given state on. Return the
+        # list of outputs, one a step, and the state after the last step.
+        ### BEGIN SOLUTION
         w_input, w_hidden = tf.split(self._w, [self._n_inp, self._n_out])
         hidden, cell = state.hidden, state.cell
         outputs = []
         for projected in self._project_inputs(x, w_input, self._b):
             # i = input gate, j = candidate, f = forget gate, o = output gate
+            #   i, j, f, o = (x_t h_{t-1}) W + b
+            #   c_t = sigmoid(f) * c_{t-1} + sigmoid(i) * tanh(j)
+            #   h_t = sigmoid(o) * tanh(c_t)
             i, j, f, o = tf.split(projected + tf.matmul(hidden, w_hidden), 4, axis=1)
             cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(j)
             hidden = tf.sigmoid(o) * tf.tanh(cell)
             outputs.append(hidden)
         return outputs, MyLSTMState(hidden=hidden, cell=cell)
+        ### END SOLUTION
+
+
+def _initial_biases(
+    n_out: int, forget_bias: float, chrono: float | None
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Initial biases [H] of the input gate and of the forget gate, as `MyLSTMCell` describes."""
+    if chrono is None:
+        return tf.zeros([n_out]), tf.fill([n_out], float(forget_bias))
+    if not chrono >= 2:
+        raise ValueError(f"chrono must be a lag of at least 2 time steps, got {chrono!r}")
+    b_forget = tf.log(tf.random_uniform([n_out], 1.0, chrono - 1.0))
+    return -b_forget, b_forget
