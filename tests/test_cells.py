@@ -2,7 +2,7 @@
 
 import numpy as np
 import onnx.helper
-import oracle
+from tests import oracle
 import pytest
 import tensorflow.compat.v1 as tf
 from hypothesis import given, settings

@@ -3,7 +3,7 @@
 import itertools
 
 import numpy as np
-import oracle
+from tests import oracle
 import pytest
 import tensorflow.compat.v1 as tf
 from matplotlib.figure import Figure

@@ -5,7 +5,7 @@ import itertools
 import math
 
 import numpy as np
-import oracle
+from tests import oracle
 import pytest
 import tensorflow.compat.v1 as tf
 from hypothesis import given, settings

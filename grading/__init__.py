@@ -1,0 +1,1 @@
+"""For the course: the handout, and the private half of the grading."""

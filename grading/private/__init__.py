@@ -1,0 +1,1 @@
+"""Tests that are not handed out: the cells at random weights, against their equations."""

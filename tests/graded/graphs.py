@@ -1,0 +1,336 @@
+"""JUDGE's eye: reads a graph that BUILD left, sets its weights, feeds it, fetches from it.
+
+Of a graph only what its outputs and its variables' initial values depend on is kept, and that only if
+each operation is on a list of plain ones: nothing that reads or writes files, runs Python, loops, or
+is a finished recurrent network. Runs are bounded in time and memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+RUN_LIMIT = 20_000
+"""Milliseconds for one run of a graph."""
+MEMORY_LIMIT = 4 << 30
+"""Bytes that a run may take beyond what the process has."""
+MAX_OPERATIONS = 20_000
+MAX_PARAMETERS = 1_000_000
+
+LIBRARY_CELLS = ("BlockLSTM", "LSTMBlock", "GRUBlock", "BlockGRU", "Cudnn", "_MklQuantized")
+LOOPS = (
+    "While",
+    "StatelessWhile",
+    "Enter",
+    "NextIteration",
+    "Exit",
+    "LoopCond",
+    "TensorList",
+    "TensorArray",
+    "Scan",
+)
+
+ALLOWED_OPERATIONS = frozenset(
+    """
+    Abs Acos Add AddN AddV2 All Any ArgMax ArgMin Asin Assert Atan AvgPool BatchMatMul BatchMatMulV2
+    BatchMatMulV3 BiasAdd BiasAddV1 BroadcastArgs BroadcastTo Bucketize Cast Ceil CheckNumerics
+    ClipByValue Concat ConcatV2 Const Cos Cosh Cross Cumprod Cumsum Diag DiagPart Div DivNoNan
+    Einsum Elu Empty EnsureShape Equal Erf Erfc Exp ExpandDims Expm1 Eye Fill Floor FloorDiv FloorMod
+    Gather GatherNd GatherV2 Greater GreaterEqual HardSigmoid Identity IdentityN InvertPermutation
+    IsFinite IsInf IsNan L2Loss LeakyRelu Less LessEqual LinSpace Log Log1p LogSoftmax LogicalAnd
+    LogicalNot LogicalOr MatMul MatrixBandPart MatrixDiag MatrixDiagPart MatrixDiagPartV3
+    MatrixDiagV3 MatrixInverse MatrixSetDiagV3 MatrixTranspose Max Maximum Mean Merge Min Minimum Mod
+    Mul MulNoNan Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2 Placeholder PlaceholderWithDefault
+    Pow PreventGradient Prod Qr Range Rank RealDiv Reciprocal Relu Relu6 Reshape ResourceGather
+    ResourceScatterAdd Reverse ReverseV2 Rint Round Rsqrt ScatterNd Select SelectV2 Selu Shape ShapeN
+    Sigmoid Sign Sin Sinh Size Slice Snapshot Softmax SoftmaxCrossEntropyWithLogits Softplus Softsign
+    SparseSoftmaxCrossEntropyWithLogits Split SplitV Sqrt Square SquaredDifference Squeeze StopGradient
+    StridedSlice Sub Sum Svd Switch Tan Tanh Tile TopKV2 Transpose TruncateDiv Unpack Where Xdivy
+    Xlogy ZerosLike
+    RandomUniform RandomStandardNormal TruncatedNormal RandomUniformInt RandomShuffle Multinomial
+    StatelessRandomUniform StatelessRandomUniformV2 StatelessRandomNormal StatelessRandomNormalV2
+    StatelessTruncatedNormal StatelessTruncatedNormalV2 StatelessRandomGetKeyCounter
+    StatelessRandomGetAlg
+    VarHandleOp ReadVariableOp AssignVariableOp AssignAddVariableOp AssignSubVariableOp
+    VarIsInitializedOp VariableV2 Variable Assign AssignAdd AssignSub IsVariableInitialized
+    PartitionedCall StatefulPartitionedCall
+    AddGrad BiasAddGrad BroadcastGradientArgs ConcatOffset EluGrad FusedBatchNormGrad InvGrad
+    LeakyReluGrad Relu6Grad ReluGrad ReciprocalGrad RsqrtGrad SeluGrad SigmoidGrad SoftplusGrad
+    SoftsignGrad SqrtGrad StridedSliceGrad TanhGrad DynamicStitch UnsortedSegmentSum
+    """.split()
+)
+
+# The training operations of TensorFlow's optimizers, with variables of either kind.
+_OPTIMIZERS = """
+    GradientDescent ProximalGradientDescent Momentum KerasMomentum Adam AdaMax RMSProp CenteredRMSProp
+    Adagrad AdagradV2 AdagradDA ProximalAdagrad Adadelta Ftrl FtrlV2 AddSign PowerSign
+    """.split()
+ALLOWED_OPERATIONS |= {
+    f"{kind}Apply{name}" for kind in ("", "Resource") for name in _OPTIMIZERS
+}  # fmt: skip
+
+
+class Variable(NamedTuple):
+    """A trainable variable of a graph."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+
+def lose(reason: str) -> NoReturn:
+    """Fails the test with one sentence for the student."""
+    pytest.fail(reason, pytrace=False)
+
+
+class LoadedGraph:
+    """A probe's graph in a session.
+
+    Args:
+        serialised: A `MetaGraphDef` with a signature "probe".
+
+    A graph that cannot be read or must not be run fails the test.
+    """
+
+    def __init__(self, serialised: bytes):
+        meta = tf.MetaGraphDef()
+        try:
+            meta.ParseFromString(serialised)
+        except Exception:
+            lose("what was built is not a graph")
+        signature = meta.signature_def["probe"]
+        self._inputs = {name: info.name for name, info in signature.inputs.items()}
+        self._outputs = {name: info.name for name, info in signature.outputs.items()}
+        definitions = _read_variables(meta, "variables")
+        trainable = {d.variable_name for d in _read_variables(meta, "trainable_variables")}
+        kept = _prune(
+            meta.graph_def,
+            [*self._inputs.values(), *self._outputs.values()]
+            + [name for d in definitions for name in (d.variable_name, d.initializer_name)],
+        )
+        self.nbr_operations = len(kept.node)
+        _check_operations(kept)
+        graph = tf.Graph()
+        with graph.as_default():
+            try:
+                tf.import_graph_def(kept, name="")
+                self._variables = [
+                    _VariableInGraph(graph, d, d.variable_name in trainable) for d in definitions
+                ]
+            except (ValueError, KeyError, TypeError, tf.errors.OpError) as error:
+                lose(f"the graph cannot be loaded: {_first_line(error)}")
+        self._session = tf.Session(graph=graph, config=_session_config())
+        self._graph = graph
+        self._gradients: dict[tuple, list] = {}
+        self.variables = [Variable(v.name, v.shape) for v in self._variables if v.trainable]
+        self.untrainable = [Variable(v.name, v.shape) for v in self._variables if not v.trainable]
+
+    def has_output(self, name: str) -> bool:
+        return name in self._outputs
+
+    @property
+    def nbr_outputs(self) -> int:
+        """The length of the list of outputs."""
+        return sum(name.startswith("outputs/") for name in self._outputs)
+
+    @property
+    def nbr_parameters(self) -> int:
+        """The number of trainable numbers."""
+        return sum(variable.size for variable in self.variables)
+
+    def initialise(self) -> list[np.ndarray]:
+        """Gives all variables their initial values; returns those of the trainable ones."""
+        for variable in self._variables:
+            self._run(variable.initializer)
+        return self.get_weights()
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The values of the trainable variables."""
+        return self._run([v.value for v in self._variables if v.trainable])
+
+    def get_untrainable(self) -> list[np.ndarray]:
+        """The values of the other variables."""
+        return self._run([v.value for v in self._variables if not v.trainable])
+
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+        """Sets the trainable variables, in the order of `variables`."""
+        trainable = [v for v in self._variables if v.trainable]
+        feeds = {v.new_value: w for v, w in zip(trainable, weights, strict=True)}
+        self._run([v.assign for v in trainable], feeds)
+
+    def set_parameters(self, parameters: np.ndarray) -> None:
+        """Sets all trainable numbers from one vector, in the order of `variables`."""
+        ends = np.cumsum([variable.size for variable in self.variables])[:-1]
+        pieces = np.split(np.asarray(parameters, np.float32), ends)
+        self.set_weights(
+            [piece.reshape(v.shape) for piece, v in zip(pieces, self.variables, strict=True)]
+        )
+
+    def fetch(self, names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The values of outputs, for inputs by the names of the signature."""
+        tensors = [self._element(self._outputs[name]) for name in names]
+        return self._run(tensors, self._feeds(inputs))
+
+    def fetch_gradients(
+        self, of: Sequence[str], by: Sequence[str] | None, inputs: Mapping[str, np.ndarray]
+    ) -> list[np.ndarray | None]:
+        """Gradients of a sum of outputs by inputs, or by the trainable variables.
+
+        None stands where there is no path from one to the other.
+        """
+        key = (tuple(of), by if by is None else tuple(by))
+        if key not in self._gradients:
+            with self._graph.as_default():
+                targets = [self._element(self._outputs[name]) for name in of]
+                sources = (
+                    [v.gradient_source for v in self._variables if v.trainable]
+                    if by is None
+                    else [self._element(self._inputs[name]) for name in by]
+                )
+                try:
+                    self._gradients[key] = tf.gradients(targets, sources)
+                except (LookupError, ValueError, TypeError) as error:
+                    lose(f"the graph has no gradient: {_first_line(error)}")
+        tensors = self._gradients[key]
+        values = iter(self._run([t for t in tensors if t is not None], self._feeds(inputs)))
+        return [None if tensor is None else np.asarray(next(values)) for tensor in tensors]
+
+    def _element(self, name: str) -> tf.Tensor | tf.Operation:
+        return self._graph.as_graph_element(name)
+
+    def _feeds(self, inputs: Mapping[str, np.ndarray]) -> dict[tf.Tensor, np.ndarray]:
+        return {self._element(self._inputs[name]): value for name, value in inputs.items()}
+
+    def _run(self, fetches, feeds=None):
+        options = tf.RunOptions(timeout_in_ms=RUN_LIMIT)
+        try:
+            with _bounded_memory():
+                return self._session.run(fetches, feeds, options=options)
+        except tf.errors.DeadlineExceededError:
+            lose(f"running the graph takes more than {RUN_LIMIT // 1000} seconds")
+        except (tf.errors.OpError, ValueError, TypeError, MemoryError) as error:
+            lose(f"the graph cannot be run: {_first_line(error)}")
+
+
+class _VariableInGraph:
+    """A variable with the means to read and set it; of either of TensorFlow's two kinds."""
+
+    def __init__(self, graph: tf.Graph, definition, trainable: bool):
+        self.name = definition.variable_name.partition(":")[0]
+        self.trainable = trainable
+        op = graph.get_operation_by_name(self.name)
+        shape = tf.TensorShape(op.get_attr("shape"))
+        if not shape.is_fully_defined() or shape.num_elements() > MAX_PARAMETERS:
+            lose(f"the variable {self.name} is of shape {shape}: too large, or not known")
+        self.shape = tuple(shape.as_list())
+        self.initializer = graph.get_operation_by_name(definition.initializer_name)
+        handle, dtype = op.outputs[0], op.get_attr("dtype")
+        self.new_value = tf.placeholder(dtype, self.shape)
+        self.gradient_source = handle
+        if op.type == "VarHandleOp":
+            self.value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
+            self.assign = tf.raw_ops.AssignVariableOp(resource=handle, value=self.new_value)
+        elif op.type in ("VariableV2", "Variable"):
+            self.value = tf.identity(handle)
+            self.assign = tf.raw_ops.Assign(ref=handle, value=self.new_value)
+        else:
+            lose(f"{self.name} is not a variable")
+
+
+def _read_variables(meta, collection: str) -> list:
+    from tensorflow.core.framework.variable_pb2 import VariableDef
+
+    definitions = []
+    for serialised in meta.collection_def[collection].bytes_list.value:
+        definition = VariableDef()
+        try:
+            definition.ParseFromString(serialised)
+        except Exception:
+            lose("what was built has unreadable variables")
+        definitions.append(definition)
+    return definitions
+
+
+def _prune(graph_def, names: Iterable[str]):
+    """The part of a graph that the named operations and tensors depend on."""
+    nodes = {node.name: node for node in graph_def.node}
+    stack = [name.partition(":")[0] for name in names]
+    needed: set[str] = set()
+    while stack:
+        name = stack.pop()
+        if name in needed:
+            continue
+        if name not in nodes:
+            lose(f"the graph has no operation {name[:80]!r}")
+        needed.add(name)
+        stack += [i.lstrip("^").partition(":")[0] for i in nodes[name].input]
+    pruned = tf.GraphDef(versions=graph_def.versions, library=graph_def.library)
+    pruned.node.extend(node for node in graph_def.node if node.name in needed)
+    return pruned
+
+
+def _check_operations(graph_def) -> None:
+    functions = [node for function in graph_def.library.function for node in function.node_def]
+    nodes = [*graph_def.node, *functions]
+    if len(nodes) > MAX_OPERATIONS:
+        lose(f"the graph has {len(nodes):,} operations; {MAX_OPERATIONS:,} are the most")
+    for node in nodes:
+        if node.op.startswith(LIBRARY_CELLS):
+            lose(
+                f"this is a finished cell of a library (operation {node.op}): write the equations"
+                " yourself, with matmul, sigmoid and tanh"
+            )
+        if node.op.startswith(LOOPS):
+            lose(
+                f"the graph loops (operation {node.op}): unroll the cell with a Python for loop over"
+                " the time steps"
+            )
+        if node.op not in ALLOWED_OPERATIONS:
+            lose(f"the graph has an operation that is not run here, {node.op[:40]}: do without it")
+
+
+def _session_config() -> tf.ConfigProto:
+    """Small graphs, run once or twice: no optimisation pays."""
+    config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    config.graph_options.optimizer_options.opt_level = -1
+    return config
+
+
+@contextlib.contextmanager
+def _bounded_memory() -> Iterator[None]:
+    """Lets allocations fail that would take the machine's memory, where the system can."""
+    try:
+        import resource
+
+        with open("/proc/self/statm") as file:
+            used = int(file.read().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError):
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    bound = (
+        used + MEMORY_LIMIT if hard == resource.RLIM_INFINITY else min(used + MEMORY_LIMIT, hard)
+    )
+    resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _first_line(error: Exception) -> str:
+    """The line of TensorFlow's message that tells what happened, not where in the graph."""
+    message = getattr(error, "message", None) or str(error)
+    where = ("Graph execution error", "Detected at", "Node:", "Original stack trace")
+    lines = [line.strip() for line in message.partition("[[")[0].splitlines()]
+    telling = [line for line in lines if line and not line.startswith(where)]
+    return telling[0][:300] if telling else type(error).__name__

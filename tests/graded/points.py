@@ -1,0 +1,309 @@
+"""The part of pytest that grades: options, fixtures, and the table of points at the end.
+
+A test says by `@pytest.mark.part("b", "state")` which criterion of which part it belongs to; the points
+of a criterion are earned when its tests have run and none has failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tabulate import tabulate
+
+from tests.graded import submission
+from tests.graded.parts import PARTS, TOTAL
+
+GRADED_FOLDERS = (
+    submission.ROOT / "tests" / "graded",
+    submission.ROOT / "grading" / "private",
+)
+
+
+class Scorer:
+    """Builds the submission, collects the outcomes of its tests, and adds up the points.
+
+    Args:
+        folder: The submission.
+        seed: Of the judge's draws; the builder does not see it.
+        part_limit: Seconds for the builder's work on one part.
+    """
+
+    def __init__(self, folder: Path, seed: int, part_limit: float):
+        self.folder, self.seed, self._part_limit = folder, seed, part_limit
+        self._building: Future | None = None
+        self._loaded: dict[tuple[str, str], Any] = {}
+        self.started = time.perf_counter()
+        self.reasons: dict[tuple[str, str], list[str]] = {}
+        self.has_run: set[tuple[str, str]] = set()
+        self.notes: dict[str, list[str]] = {}
+
+    def start_building(self) -> None:
+        """Starts the builder, once; it works while pytest is collecting."""
+        if self._building is None:
+            executor = ThreadPoolExecutor(1)
+            self._building = executor.submit(
+                submission.build,
+                self.folder,
+                seed=zlib.crc32(f"part h of {self.seed}".encode()),
+                part_limit=self._part_limit,
+            )
+            executor.shutdown(wait=False)
+
+    def use(self, build: submission.Build) -> None:
+        """Takes what has been built elsewhere instead of building."""
+        self._building = Future()
+        self._building.set_result(build)
+
+    def get_build(self) -> submission.Build:
+        self.start_building()
+        return self._building.result()
+
+    def get_facts(self, part: str, name: str) -> Mapping[str, Any]:
+        """What BUILD has recorded of a probe; fails the test where there is nothing."""
+        from tests.graded.graphs import lose
+
+        probe = self.get_build().probes[part][name]
+        if probe.needs:
+            lose(f"cannot be checked until part ({PARTS[part].needs}) works: {probe.error}")
+        if probe.error is not None:
+            lose(probe.error)
+        if probe.facts.get("library"):
+            library = submission.printable(probe.facts["library"])
+            lose(f"this is {library}: the exercise is to write the cell yourself")
+        return probe.facts
+
+    def get_graph(self, part: str, name: str) -> Any:
+        """A probe's graph; fails the test where there is none, or it must not be run."""
+        from tests.graded.graphs import LoadedGraph
+
+        self.get_facts(part, name)
+        if (part, name) not in self._loaded:
+            try:
+                self._loaded[part, name] = LoadedGraph(self.get_build().probes[part][name].graph)
+            except pytest.fail.Exception as failure:
+                self._loaded[part, name] = failure
+        if isinstance(self._loaded[part, name], BaseException):
+            raise self._loaded[part, name]
+        return self._loaded[part, name]
+
+    def score(self, part: str, criterion: str) -> float:
+        """The points earned for a criterion."""
+        key = part, criterion
+        earned = key in self.has_run and not self.reasons.get(key)
+        return PARTS[part].criteria[criterion] if earned else 0
+
+    def score_part(self, part: str) -> float:
+        return sum(self.score(part, criterion) for criterion in PARTS[part].criteria)
+
+    def get_reasons(self, part: str, criterion: str | None = None) -> list[str]:
+        """Why points were lost, each reason once."""
+        reasons = []
+        for name in PARTS[part].criteria if criterion is None else [criterion]:
+            reasons += self.reasons.get((part, name), [])
+            if (part, name) not in self.has_run:
+                reasons.append("not checked in this run")
+        return list(dict.fromkeys(reasons))
+
+    def summary(self) -> list[list[str]]:
+        """The table: part, title, points, first reason or note."""
+        rows = []
+        for letter, part in PARTS.items():
+            remarks = self.get_reasons(letter)[:1] or self.notes.get(letter, [])
+            points = f"{self.score_part(letter):g}/{part.points:g}"
+            rows.append([letter, part.title, points, "; ".join(dict.fromkeys(remarks))])
+        total = sum(map(self.score_part, PARTS))
+        rows.append(["", "total", f"{total:g}/{TOTAL:g}", ""])
+        return rows
+
+    def to_gradescope(self) -> dict[str, Any]:
+        """The results in Gradescope's format, a test a criterion."""
+        tests = []
+        for letter, part in PARTS.items():
+            for number, (criterion, points) in enumerate(part.criteria.items(), start=1):
+                reasons = self.get_reasons(letter, criterion)
+                notes = self.notes.get(letter, []) if number == 1 else []
+                earned = self.score(letter, criterion)
+                tests.append(
+                    {
+                        "name": f"({letter}) {part.title}: {criterion}",
+                        "number": f"{letter}.{number}",
+                        "score": earned,
+                        "max_score": points,
+                        "status": "passed" if earned else "failed",
+                        "output": "\n".join(reasons or dict.fromkeys(notes)),
+                        "output_format": "text",
+                        "visibility": "visible",
+                    }
+                )
+        return {
+            "score": sum(map(self.score_part, PARTS)),
+            "execution_time": round(time.perf_counter() - self.started, 2),
+            "output": f"{sum(map(self.score_part, PARTS)):g} of {TOTAL} points",
+            "output_format": "text",
+            "visibility": "visible",
+            "stdout_visibility": "hidden",
+            "tests": tests,
+        }
+
+
+SCORER = pytest.StashKey[Scorer]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("points of the exercise")
+    group.addoption(
+        "--submission",
+        metavar="DIR",
+        help="grade the submission in DIR instead of this tree (write it with =, --submission=DIR)",
+    )
+    group.addoption("--gradescope", metavar="FILE", help="write the points as Gradescope's JSON")
+    group.addoption(
+        "--seed", type=int, metavar="N", help="of the judge's draws (a new one each time)"
+    )
+    group.addoption(
+        "--part-limit",
+        type=float,
+        metavar="SECONDS",
+        default=submission.PART_LIMIT,
+        help="time for the submission's work on one part (%(default)g)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "part(letter, criterion): the criterion of the sheet's part that a test decides"
+    )
+    folder = config.getoption("--submission")
+    if "--submission" in config.invocation_params.args:
+        raise pytest.UsageError(
+            "write --submission=DIR with an equals sign: with a blank, pytest takes DIR for a folder"
+            " of tests and runs what is in there"
+        )
+    if folder is not None and not Path(folder).is_dir():
+        raise pytest.UsageError(f"--submission: there is no folder {folder}")
+    report = config.getoption("--gradescope")
+    if report is not None and not Path(report).absolute().parent.is_dir():
+        raise pytest.UsageError(f"--gradescope: there is no folder for {report}")
+    seed = config.getoption("--seed")
+    config.stash[SCORER] = Scorer(
+        submission.ROOT if folder is None else Path(folder).absolute(),
+        secrets.randbits(32) if seed is None else seed,
+        config.getoption("--part-limit"),
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    scorer = config.stash[SCORER]
+    return f"grading: {scorer.folder}, seed {scorer.seed}"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With --submission, only what grades is collected."""
+    if config.getoption("--submission") is None:
+        return None
+    related = any(
+        collection_path.is_relative_to(folder) or folder.is_relative_to(collection_path)
+        for folder in GRADED_FOLDERS
+    )
+    return None if related else True
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> None:
+    if file_path.parent in GRADED_FOLDERS and file_path.name.startswith("test_"):
+        parent.config.stash[SCORER].start_building()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        marker = item.get_closest_marker("part")
+        if marker and marker.args[1] not in PARTS[marker.args[0]].criteria:
+            raise pytest.UsageError(f"{item.nodeid}: the table of points has no {marker.args}")
+
+
+@pytest.fixture(scope="session")
+def scorer(pytestconfig: pytest.Config) -> Scorer:
+    return pytestconfig.stash[SCORER]
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest, scorer: Scorer) -> np.random.Generator:
+    """A generator of the judge's draws, another one for each test."""
+    return np.random.default_rng([scorer.seed, zlib.crc32(request.node.nodeid.encode())])
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest, scorer: Scorer) -> Any:
+    """Adds a remark to the part's row where no points are lost."""
+    letter = request.node.get_closest_marker("part").args[0]
+    return lambda text: scorer.notes.setdefault(letter, []).append(text)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    report = yield
+    marker = item.get_closest_marker("part")
+    if marker is None:
+        return report
+    scorer, key = item.config.stash[SCORER], tuple(marker.args)
+    if report.when == "call" and report.passed:
+        scorer.has_run.add(key)
+    if report.failed:
+        reason = _explain(call.excinfo)
+        if call.excinfo.errisinstance(pytest.fail.Exception) or item.config.option.verbose < 1:
+            report.longrepr = reason
+        scorer.has_run.add(key)
+        scorer.reasons.setdefault(key, []).append(reason)
+    return report
+
+
+def _explain(excinfo: pytest.ExceptionInfo) -> str:
+    if excinfo.errisinstance(pytest.fail.Exception):
+        return submission.printable(excinfo.value.msg, longest=2000)
+    return (
+        f"the grader itself failed here ({excinfo.typename}: {excinfo.value}): this is not your"
+        " fault; tell your teacher, who sees more with pytest -v"
+    )
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    scorer = config.stash[SCORER]
+    if not scorer.has_run:
+        return
+    terminalreporter.section("points")
+    width = max(30, shutil.get_terminal_size().columns - 55)
+    terminalreporter.write_line(
+        tabulate(
+            scorer.summary(),
+            headers=["part", "", "points", "why"],
+            tablefmt="simple",
+            colalign=("left", "left", "right", "left"),
+            maxcolwidths=[None, None, None, width],
+            disable_numparse=True,
+        )
+    )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    report = session.config.getoption("--gradescope")
+    scorer = session.config.stash[SCORER]
+    if report is not None and scorer.has_run:
+        path = Path(report)
+        unfinished = path.with_name(f".unfinished-{path.name}")
+        unfinished.write_text(json.dumps(scorer.to_gradescope(), indent=2))
+        os.replace(unfinished, path)
+
+
+def join_shapes(variables: Iterable[Any]) -> str:
+    """Variables by name and shape, for a message."""
+    return ", ".join(f"{v.name} {list(v.shape)}" for v in variables) or "none"

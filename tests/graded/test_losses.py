@@ -1,0 +1,205 @@
+"""Parts e and g: the two losses, as functions of outputs and truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.graded import builder
+from tests.graded.graphs import LoadedGraph, lose
+
+BATCHES = (1, 6)
+
+
+def compute_loss(graph: LoadedGraph, outputs: np.ndarray, truth: np.ndarray) -> float:
+    """The loss for outputs [T, B, C], which must be a scalar."""
+    inputs = {f"outputs/{step}": output for step, output in enumerate(outputs)}
+    (loss,) = graph.fetch(["loss"], {**inputs, "y": truth})
+    if np.shape(loss) != ():
+        lose(f"the loss should be one number, a scalar; it is of shape {list(np.shape(loss))}")
+    return float(loss)
+
+
+def compute_gradients(graph: LoadedGraph, outputs: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    names = [f"outputs/{step}" for step in range(len(outputs))]
+    inputs = {**dict(zip(names, outputs, strict=True)), "y": truth}
+    gradients = graph.fetch_gradients(["loss"], names, inputs)
+    for step, gradient in enumerate(gradients, start=1):
+        if gradient is None:
+            lose(f"the loss does not depend on output {step} of {len(outputs)}: all should count")
+    return np.array(gradients)
+
+
+def compare(came: float, expected: float, mistakes: dict[str, float], where: str) -> None:
+    """Loses with the mistake that explains the loss, if one does."""
+    if np.isclose(came, expected, rtol=1e-4, atol=1e-6):
+        return
+    likely = [name for name, loss in mistakes.items() if np.isclose(came, loss, rtol=1e-4)]
+    reason = f": {likely[0]}" if likely else ""
+    lose(f"the loss {where} should be {expected:.4g} and is {came:.4g}{reason}")
+
+
+# --- part e: mean squared error -----------------------------------------------------------------
+
+
+def draw_sin(rng: np.random.Generator, probe: str, batch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs [T, B, 1] and truth [B, T] of the probe's type."""
+    dtype, length = builder.SIN_LOSSES[probe]
+    return rng.normal(size=[length, batch, 1]), rng.normal(size=[batch, length]).astype(dtype)
+
+
+@pytest.mark.part("e", "loss")
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("probe", builder.SIN_LOSSES)
+def test_the_sine_loss_is_the_mean_squared_error(scorer, rng, probe, batch):
+    outputs, truth = draw_sin(rng, probe, batch)
+    came = compute_loss(scorer.get_graph("e", probe), outputs, truth)
+    predictions = outputs[:, :, 0].T
+    errors = np.square(predictions - truth)
+    all_pairs = np.square(outputs - truth.T[:, np.newaxis])
+    mistakes = {
+        "it is the sum over all entries, where the mean is asked for": errors.sum(),
+        "it is summed over the time steps; take the mean over them, too": (
+            errors.sum(axis=1).mean()
+        ),
+        "it is summed over the batch; take the mean over it, too": errors.sum(axis=0).mean(),
+        "it is half the mean squared error": errors.mean() / 2,
+        "it is the square root of the mean squared error": np.sqrt(errors.mean()),
+        "the absolute error is taken, not the squared one": np.abs(predictions - truth).mean(),
+        "only the last time step counts; all should": errors[:, -1].mean(),
+        "only the first time step counts; all should": errors[:, 0].mean(),
+        "outputs [batch, 1] and truth [batch] are broadcast to [batch, batch]": all_pairs.mean(),
+        "the predictions are squared and the truth is ignored": np.square(predictions).mean(),
+        "the truth runs backwards in time": np.square(predictions - truth[:, ::-1]).mean(),
+        **_shifted_sin(predictions, truth),
+    }
+    where = f"for a truth of type {truth.dtype} and shape {list(truth.shape)}"
+    compare(came, errors.mean(), mistakes, where)
+
+
+def _shifted_sin(predictions: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    if truth.shape[1] == 1:
+        return {}
+    reason = "the truth is shifted by one step; column i of y is the truth for output i"
+    forth = np.square(predictions[:, :-1] - truth[:, 1:])
+    back = np.square(predictions[:, 1:] - truth[:, :-1])
+    around = [np.square(predictions - np.roll(truth, k, axis=1)) for k in (-1, 1)]
+    return {
+        reason: forth.mean(),
+        f"{reason} (the first output has none)": back.mean(),
+        f"{reason}, and taken around the end": around[0].mean(),
+        f"{reason}, and taken around the beginning": around[1].mean(),
+    }
+
+
+@pytest.mark.part("e", "loss")
+def test_the_gradient_of_the_sine_loss_reaches_all_outputs_alike(scorer, rng):
+    outputs, truth = draw_sin(rng, "float32", 6)
+    came = compute_gradients(scorer.get_graph("e", "float32"), outputs, truth)
+    expected = 2 * (outputs - truth.T[:, :, np.newaxis]) / truth.size
+    if came.shape != expected.shape or not np.allclose(came, expected, rtol=1e-3, atol=1e-5):
+        lose("the gradient of the loss is not that of the mean squared error")
+
+
+# --- part g: cross-entropy ----------------------------------------------------------------------
+
+
+def draw_memory(
+    rng: np.random.Generator, probe: str, batch: int, scale: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits [T, B, C] and symbols [B, T] of the probe's type."""
+    dtype, length = builder.MEMORY_LOSSES[probe]
+    logits = rng.normal(0, scale, size=[length, batch, builder.NBR_SYMBOLS])
+    return logits, rng.integers(builder.NBR_SYMBOLS, size=[batch, length]).astype(dtype)
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    logits = logits - logits.max(axis=-1, keepdims=True)
+    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+
+
+def get_entropies(logits: np.ndarray, symbols: np.ndarray) -> np.ndarray:
+    """The cross-entropy of each output [T, B], for logits [T, B, C] and symbols [B, T]."""
+    likelihoods = np.take_along_axis(log_softmax(logits), symbols.T[:, :, np.newaxis], axis=2)
+    return -likelihoods[:, :, 0]
+
+
+@pytest.mark.part("g", "loss")
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("probe", builder.MEMORY_LOSSES)
+def test_the_memory_loss_is_the_mean_cross_entropy(scorer, rng, probe, batch):
+    logits, symbols = draw_memory(rng, probe, batch)
+    came = compute_loss(scorer.get_graph("g", probe), logits, symbols)
+    entropies = get_entropies(logits, symbols)
+    twice = log_softmax(np.exp(log_softmax(logits)))
+    one_hot = np.eye(builder.NBR_SYMBOLS)[symbols.T]
+    distance = np.square(logits - one_hot)
+    rows = logits.transpose(1, 0, 2)
+    mistakes = {
+        "it is the sum over all outputs, where the mean is asked for": entropies.sum(),
+        "it is summed over the time steps; take the mean over them, too": (
+            entropies.sum(axis=0).mean()
+        ),
+        "it is summed over the batch; take the mean over it, too": entropies.sum(axis=1).mean(),
+        "only the last output counts; all are equally important": entropies[-1].mean(),
+        "softmax is taken twice: the function for the loss wants the bare logits": (
+            get_entropies(twice, symbols).mean()
+        ),
+        "a squared error is taken; the outputs are logits of classes": distance.mean(),
+        "it is divided by the number of symbols, too": entropies.mean() / builder.NBR_SYMBOLS,
+        "it is in bits; take the natural logarithm": entropies.mean() / np.log(2),
+        "its sign is wrong": -entropies.mean(),
+        "outputs and truth are not in the same order: batch and time are mixed up": (
+            -np.take_along_axis(
+                log_softmax(rows.reshape(-1, builder.NBR_SYMBOLS)),
+                symbols.T.reshape(-1, 1),
+                axis=1,
+            ).mean()
+        ),
+        "batch and time are mixed up between outputs and truth": (
+            -np.take_along_axis(
+                log_softmax(logits.reshape(-1, builder.NBR_SYMBOLS)),
+                symbols.reshape(-1, 1),
+                axis=1,
+            ).mean()
+        ),
+        **_shifted_memory(logits, symbols),
+    }
+    where = f"for a truth of type {symbols.dtype} and shape {list(symbols.shape)}"
+    compare(came, entropies.mean(), mistakes, where)
+
+
+def _shifted_memory(logits: np.ndarray, symbols: np.ndarray) -> dict[str, float]:
+    if len(logits) == 1:
+        return {}
+    reason = "the truth is shifted by one step; column i of y is the truth for output i"
+    return {
+        reason: get_entropies(logits[:-1], symbols[:, 1:]).mean(),
+        f"{reason} (the first output has none)": get_entropies(logits[1:], symbols[:, :-1]).mean(),
+        f"{reason}, and taken around the end": (
+            get_entropies(logits, np.roll(symbols, -1, axis=1)).mean()
+        ),
+    }
+
+
+@pytest.mark.part("g", "loss")
+def test_the_memory_loss_stays_a_number_at_large_logits(scorer, rng):
+    logits, symbols = draw_memory(rng, "int32", 6, scale=3000.0)
+    loss = compute_loss(scorer.get_graph("g", "int32"), logits, symbols)
+    expected = get_entropies(logits, symbols).mean()
+    if not np.isfinite(loss):
+        lose(
+            f"for large logits (thousands) the loss should be {expected:.4g} and is {loss}: the"
+            " logarithm of a softmax overflows; use a function that takes both in one"
+        )
+    compare(loss, expected, {}, "for large logits (thousands)")
+
+
+@pytest.mark.part("g", "loss")
+def test_the_gradient_of_the_memory_loss_reaches_all_outputs_alike(scorer, rng):
+    logits, symbols = draw_memory(rng, "int32", 6)
+    came = compute_gradients(scorer.get_graph("g", "int32"), logits, symbols)
+    one_hot = np.eye(builder.NBR_SYMBOLS)[symbols.T]
+    expected = (np.exp(log_softmax(logits)) - one_hot) / symbols.size
+    if came.shape != expected.shape or not np.allclose(came, expected, rtol=1e-3, atol=1e-5):
+        lose("the gradient of the loss is not that of the mean cross-entropy of all outputs")

@@ -1,0 +1,183 @@
+"""Part f: a gradient-descent based training operation on clipped gradients.
+
+The gradients are fed, so that their norm is ours to choose. Which optimizer stands behind the
+operation is not asked: clipping by the global norm at 5 means that a gradient of any larger norm
+moves the weights exactly as the same gradient scaled to norm 5, and that below 5 scales matter. Each
+comparison comes after a first step with a short gradient, as Adam alone would not see a scale in its
+first step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tests.graded import builder
+from tests.graded.graphs import LoadedGraph, lose
+
+CLIP_NORM = 5.0
+SIZES = [int(np.prod(shape)) for shape in builder.WEIGHTS.values()]
+
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+
+
+def split(vector: np.ndarray) -> dict[str, np.ndarray]:
+    """A gradient of all weights, weight by weight."""
+    pieces = np.split(vector, np.cumsum(SIZES)[:-1])
+    shapes = builder.WEIGHTS.items()
+    return {name: piece.reshape(shape) for (name, shape), piece in zip(shapes, pieces, strict=True)}
+
+
+def train(graph: LoadedGraph, gradients: list[np.ndarray], **inputs: float) -> np.ndarray:
+    """The weights, after starting from zero with a fresh optimizer, as one vector."""
+    graph.initialise()
+    for gradient in gradients:
+        graph.fetch(["train_op"], {**split(gradient), **inputs})
+    return np.concatenate([weights.ravel() for weights in graph.get_weights()[: len(SIZES)]])
+
+
+def draw_gradient(rng: np.random.Generator, norm: float) -> np.ndarray:
+    """A gradient of a global norm, in which no entry is near zero and no weight's is dominant."""
+    gradient = rng.uniform(0.5, 1.0, sum(SIZES)) * rng.choice([-1, 1], sum(SIZES))
+    return gradient * norm / np.linalg.norm(gradient)
+
+
+# --- descent ------------------------------------------------------------------------------------
+
+
+@pytest.mark.part("f", "descent")
+def test_a_step_goes_down_along_the_gradient(scorer, rng):
+    graph = scorer.get_graph("f", "number")
+    gradient = draw_gradient(rng, 2.0)
+    step = train(graph, [gradient])
+    if not np.isfinite(step).all():
+        lose("after one step the weights are not numbers")
+    if not step.any():
+        lose("running the training operation changes no weight")
+    for name, moved, slope in zip(
+        builder.WEIGHTS, split(step).values(), split(gradient).values(), strict=True
+    ):
+        if not moved.any():
+            lose(f"the training operation leaves one of two trainable variables as it is ({name})")
+        if (moved * slope > 0).all():
+            lose("the weights move up the gradient, so that the loss grows; subtract it")
+        if not (moved * slope < 0).all():
+            lose("the weights do not all move against their gradient")
+
+
+@pytest.mark.part("f", "descent")
+def test_twice_the_learning_rate_makes_twice_the_step(scorer, rng):
+    gradient = draw_gradient(rng, 2.0)
+    once = train(scorer.get_graph("f", "number"), [gradient])
+    twice = train(scorer.get_graph("f", "double"), [gradient])
+    if not np.allclose(twice, 2 * once, rtol=1e-2):
+        ratio = np.linalg.norm(twice) / max(np.linalg.norm(once), 1e-30)
+        lose(
+            f"twice the learning rate should make twice the step; it makes {ratio:.3g} times the"
+            " step: is lr used?"
+        )
+
+
+@pytest.mark.part("f", "descent")
+def test_the_learning_rate_may_be_a_tensor(scorer, rng):
+    gradient = draw_gradient(rng, 2.0)
+    expected = train(scorer.get_graph("f", "number"), [gradient])
+    graph = scorer.get_graph("f", "tensor")
+    for factor in (1.0, 0.5):
+        came = train(graph, [gradient], lr=factor * builder.RATES["number"])
+        if not np.allclose(came, factor * expected, rtol=1e-2):
+            lose("a learning rate that is a tensor should make the step that the number makes")
+
+
+@pytest.mark.part("f", "descent")
+def test_variables_that_are_not_trainable_stay(scorer, rng):
+    graph = scorer.get_graph("f", "number")
+    graph.initialise()
+    frozen = [i for i, v in enumerate(graph.untrainable) if v.name == "frozen"]
+    if not frozen:
+        lose("the training operation makes variables trainable that are not")
+    before = graph.get_untrainable()[frozen[0]]
+    graph.fetch(["train_op"], split(draw_gradient(rng, 2.0)))
+    if not np.array_equal(before, graph.get_untrainable()[frozen[0]]):
+        lose("the training operation changes a variable that is not trainable")
+
+
+# --- clipping -----------------------------------------------------------------------------------
+
+
+def are_alike(graph: LoadedGraph, first: np.ndarray, one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two gradients move the weights alike, after the same first step."""
+    start, a, b = (train(graph, [first, *more]) for more in ([], [one], [other]))
+    return np.allclose(a - start, b - start, rtol=1e-3, atol=1e-4 * np.abs(a - start).max())
+
+
+def clip_globally(gradient: np.ndarray, norm: float = CLIP_NORM) -> np.ndarray:
+    return gradient * min(1.0, norm / np.linalg.norm(gradient))
+
+
+def clip_each(gradient: np.ndarray) -> np.ndarray:
+    return np.concatenate([clip_globally(g.ravel()) for g in split(gradient).values()])
+
+
+def clip_entries(gradient: np.ndarray, largest: float = CLIP_NORM) -> np.ndarray:
+    return np.clip(gradient, -largest, largest)
+
+
+def explain_clipping(graph: LoadedGraph, first: np.ndarray, gradient: np.ndarray) -> str:
+    """What the operation does to a long gradient, if it is something that is often done."""
+    length = np.linalg.norm(gradient)
+    mistakes: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "each tensor is clipped by its own norm": clip_each,
+        "each entry is clipped to [-5, 5]": clip_entries,
+        "each entry is clipped to [-1, 1]": lambda g: clip_entries(g, 1.0),
+        **{
+            f"the global norm is clipped at {norm:g}": lambda g, n=norm: clip_globally(g, n)
+            for norm in (0.5, 1.0, 2.0, 2.5, 10.0, 50.0, 100.0)
+        },
+        "the norm is divided by 5, and not clipped": lambda g: g / CLIP_NORM,
+    }
+    for name, clip in mistakes.items():
+        clipped = clip(gradient)
+        if np.linalg.norm(clipped) < 0.99 * length and are_alike(graph, first, gradient, clipped):
+            return name
+    return "the gradient is not clipped, or is used as it was before it was clipped"
+
+
+@pytest.mark.part("f", "clipping")
+@pytest.mark.parametrize("norm", [5.5, 6.5, 12.0, 500.0])
+def test_longer_gradients_count_as_if_scaled_to_norm_5(scorer, rng, norm):
+    graph = scorer.get_graph("f", "number")
+    first, gradient = draw_gradient(rng, 1.0), draw_gradient(rng, norm)
+    if not are_alike(graph, first, gradient, clip_globally(gradient)):
+        likely = explain_clipping(graph, first, 100 * gradient)
+        lose(
+            f"a gradient of global norm {norm:g} should move the weights as the same gradient scaled"
+            f" to norm {CLIP_NORM:g}; it does not: {likely}"
+        )
+
+
+@pytest.mark.part("f", "clipping")
+@pytest.mark.parametrize(("norm", "other"), [(0.5, 1.0), (2.0, 4.0), (4.4, 4.9)])
+def test_shorter_gradients_stay_as_they_are(scorer, rng, norm, other):
+    graph = scorer.get_graph("f", "number")
+    first, direction = draw_gradient(rng, 1.0), draw_gradient(rng, 1.0)
+    if are_alike(graph, first, norm * direction, other * direction):
+        lose(
+            f"gradients shorter than norm {CLIP_NORM:g} should be left as they are; here those of"
+            f" norm {norm:g} and {other:g} move the weights alike: they are clipped too early, or"
+            " always scaled to one norm"
+        )
+
+
+@pytest.mark.part("f", "clipping")
+def test_after_a_long_gradient_a_short_one_counts_in_full(scorer, rng):
+    graph = scorer.get_graph("f", "number")
+    long, short = draw_gradient(rng, 60.0), draw_gradient(rng, 3.0)
+    once = train(graph, [clip_globally(long), short])
+    if not np.allclose(train(graph, [long, short]), once, rtol=1e-3, atol=1e-6):
+        lose(
+            "a clipped step should leave the optimizer as a short step would; it does not: clip the"
+            " gradients before they are applied"
+        )
