@@ -1,4 +1,4 @@
-"""Writes what the public tests compare with: a cell's outputs while all its weights are one constant.
+"""Writes what the public tests compare with: a cell's outputs while all weights are equal.
 
 No order of gates, no layout of the variables changes such outputs, and they give no equation away.
 Beside the right outputs stand those of common mistakes, so that a public test can name them.

@@ -4,7 +4,7 @@ An equation is a function of the parameters by their roles, whatever variables h
 
     parameters [E, G, R, H]     E experiments at once
                                 G gates: 1 for the basic cell; i, j, f, o for the LSTM
-                                R rows: I of the input, H of the hidden state, one or two of the bias
+                                R rows: I of the input, H of the hidden state, 1 or 2 of the bias
                                 H hidden units
 
 Independent of the exercise's code, and checked against ONNX and TensorFlow's own LSTM in the tests.

@@ -68,7 +68,10 @@ class BasicRNNCell(RNNCell):
         w_input, w_hidden = tf.split(self._w, [self._n_inp, self._n_out])
         hidden = state.hidden
         outputs = []
-        for projected in self._project_inputs(x, w_input, self._b):
+        # (x_t h) W = x_t W_input + h W_hidden, and the first summand does not wait for h: one
+        # product serves all time steps.
+        projected_inputs = tf.tensordot(self._to_time_major(x), w_input, 1) + self._b
+        for projected in tf.unstack(projected_inputs):
             hidden = self._activation(projected + tf.matmul(hidden, w_hidden))
             outputs.append(hidden)
         return outputs, MyBasicRNNState(hidden)

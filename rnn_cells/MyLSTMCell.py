@@ -69,7 +69,10 @@ class MyLSTMCell(RNNCell):
         w_input, w_hidden = tf.split(self._w, [self._n_inp, self._n_out])
         hidden, cell = state.hidden, state.cell
         outputs = []
-        for projected in self._project_inputs(x, w_input, self._b):
+        # (x_t h) W = x_t W_input + h W_hidden, and the first summand does not wait for h: one
+        # product serves all time steps.
+        projected_inputs = tf.tensordot(self._to_time_major(x), w_input, 1) + self._b
+        for projected in tf.unstack(projected_inputs):
             # i = input gate, j = candidate, f = forget gate, o = output gate
             #   i, j, f, o = (x_t h_{t-1}) W + b
             #   c_t = sigmoid(f) * c_{t-1} + sigmoid(i) * tanh(j)

@@ -103,19 +103,11 @@ class RNNCell(abc.ABC):
             getattr(pl_state, field): getattr(np_state, field) for field in self.state_type._fields
         }
 
-    def _project_inputs(self, x: tf.Tensor, w: tf.Tensor, b: tf.Tensor) -> list[tf.Tensor]:
-        """x_t w + b for all time steps t: one matrix product, outside the cell's loop.
-
-        A product with a concatenation is a sum of products, (x_t h) W = x_t W_x + h W_h, and the
-        first summand does not wait for h.
+    def _to_time_major(self, x: tf.Tensor) -> tf.Tensor:
+        """The input with the time steps first, [T, B, I] float32.
 
         Args:
             x: The input [B, T, I].
-            w: The input's rows of the kernel, [I, N].
-            b: The bias [N].
-
-        Returns:
-            The list of T tensors [B, N].
 
         Raises:
             ValueError: If x is not [B, T, I], or T is unknown.
@@ -125,11 +117,9 @@ class RNNCell(abc.ABC):
             raise ValueError(
                 f"the input must be of shape [batch, time, {self._n_inp}], got {x.shape}"
             )
-        len_inp = tf.dimension_value(x.shape[1])
-        if len_inp is None:
+        if tf.dimension_value(x.shape[1]) is None:
             raise ValueError(
                 f"the number of time steps must be known to unroll the cell, got an input of shape "
                 f"{x.shape}: give its placeholder a fixed second dimension"
             )
-        time_major = tf.reshape(tf.transpose(x, [1, 0, 2]), [-1, self._n_inp])  # [T * B, I]
-        return tf.split(tf.matmul(time_major, w) + b, len_inp)
+        return tf.transpose(x, [1, 0, 2])

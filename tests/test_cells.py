@@ -2,7 +2,6 @@
 
 import numpy as np
 import onnx.helper
-from tests import oracle
 import pytest
 import tensorflow.compat.v1 as tf
 from hypothesis import given, settings
@@ -17,6 +16,7 @@ from rnn_cells import (
     RNNCell,
     RNNOutputWrapper,
 )
+from tests import oracle
 
 CELLS = [BasicRNNCell, MyLSTMCell]
 sizes = st.integers(1, 5)

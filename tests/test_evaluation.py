@@ -3,7 +3,6 @@
 import itertools
 
 import numpy as np
-from tests import oracle
 import pytest
 import tensorflow.compat.v1 as tf
 from matplotlib.figure import Figure
@@ -12,6 +11,7 @@ import data
 import test
 import train
 from rnn_cells import BasicRNNCell, MyLSTMCell, RNNOutputWrapper
+from tests import oracle
 
 
 def random_weights(sess, scale):

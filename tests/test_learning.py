@@ -5,7 +5,6 @@ import itertools
 import math
 
 import numpy as np
-from tests import oracle
 import pytest
 import tensorflow.compat.v1 as tf
 from hypothesis import given, settings
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 import main
 import train
+from tests import oracle
 
 
 def value_of(sess, tensor):

@@ -3,9 +3,9 @@
     python builder.py OUT SEED PART...        in the submission's folder
 
 Nothing here decides anything: this process belongs to the submission, which may do to it what it
-likes. For each part it leaves `OUT/<part>.json`, one record a probe, and beside it the probes' graphs,
-`OUT/<part>-<probe>.pb`: a `MetaGraphDef` whose signature "probe" names the inputs and outputs. A record
-has either facts, or an error: its kind, and one sentence on what happened where.
+likes. For each part it leaves `OUT/<part>.json`, one record a probe, and beside it the probes'
+graphs, `OUT/<part>-<probe>.pb`: a `MetaGraphDef` whose signature "probe" names the inputs and
+outputs. A record has either facts, or an error: one sentence on what happened where.
 
 The file stands alone and imports TensorFlow in `main` only, so that JUDGE can read the sizes here.
 """

@@ -1,14 +1,15 @@
 """JUDGE's eye: reads a graph that BUILD left, sets its weights, feeds it, fetches from it.
 
-Of a graph only what its outputs and its variables' initial values depend on is kept, and that only if
-each operation is on a list of plain ones: nothing that reads or writes files, runs Python, loops, or
-is a finished recurrent network. Runs are bounded in time and memory.
+Of a graph only what its outputs and its variables' initial values depend on is kept, and that only
+if each operation is on a list of plain ones: nothing that reads or writes files, runs Python, loops,
+or is a finished recurrent network. Runs are bounded in time and memory.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -36,43 +37,11 @@ LOOPS = (
 )
 
 ALLOWED_OPERATIONS = frozenset(
-    """
-    Abs Acos Add AddN AddV2 All Any ArgMax ArgMin Asin Assert Atan AvgPool BatchMatMul BatchMatMulV2
-    BatchMatMulV3 BiasAdd BiasAddV1 BroadcastArgs BroadcastTo Bucketize Cast Ceil CheckNumerics
-    ClipByValue Concat ConcatV2 Const Cos Cosh Cross Cumprod Cumsum Diag DiagPart Div DivNoNan
-    Einsum Elu Empty EnsureShape Equal Erf Erfc Exp ExpandDims Expm1 Eye Fill Floor FloorDiv FloorMod
-    Gather GatherNd GatherV2 Greater GreaterEqual HardSigmoid Identity IdentityN InvertPermutation
-    IsFinite IsInf IsNan L2Loss LeakyRelu Less LessEqual LinSpace Log Log1p LogSoftmax LogicalAnd
-    LogicalNot LogicalOr MatMul MatrixBandPart MatrixDiag MatrixDiagPart MatrixDiagPartV3
-    MatrixDiagV3 MatrixInverse MatrixSetDiagV3 MatrixTranspose Max Maximum Mean Merge Min Minimum Mod
-    Mul MulNoNan Neg NoOp NotEqual OneHot OnesLike Pack Pad PadV2 Placeholder PlaceholderWithDefault
-    Pow PreventGradient Prod Qr Range Rank RealDiv Reciprocal Relu Relu6 Reshape ResourceGather
-    ResourceScatterAdd Reverse ReverseV2 Rint Round Rsqrt ScatterNd Select SelectV2 Selu Shape ShapeN
-    Sigmoid Sign Sin Sinh Size Slice Snapshot Softmax SoftmaxCrossEntropyWithLogits Softplus Softsign
-    SparseSoftmaxCrossEntropyWithLogits Split SplitV Sqrt Square SquaredDifference Squeeze StopGradient
-    StridedSlice Sub Sum Svd Switch Tan Tanh Tile TopKV2 Transpose TruncateDiv Unpack Where Xdivy
-    Xlogy ZerosLike
-    RandomUniform RandomStandardNormal TruncatedNormal RandomUniformInt RandomShuffle Multinomial
-    StatelessRandomUniform StatelessRandomUniformV2 StatelessRandomNormal StatelessRandomNormalV2
-    StatelessTruncatedNormal StatelessTruncatedNormalV2 StatelessRandomGetKeyCounter
-    StatelessRandomGetAlg
-    VarHandleOp ReadVariableOp AssignVariableOp AssignAddVariableOp AssignSubVariableOp
-    VarIsInitializedOp VariableV2 Variable Assign AssignAdd AssignSub IsVariableInitialized
-    PartitionedCall StatefulPartitionedCall
-    AddGrad BiasAddGrad BroadcastGradientArgs ConcatOffset EluGrad FusedBatchNormGrad InvGrad
-    LeakyReluGrad Relu6Grad ReluGrad ReciprocalGrad RsqrtGrad SeluGrad SigmoidGrad SoftplusGrad
-    SoftsignGrad SqrtGrad StridedSliceGrad TanhGrad DynamicStitch UnsortedSegmentSum
-    """.split()
+    operation
+    for line in (Path(__file__).parent / "allowed_operations.txt").read_text().splitlines()
+    if not line.startswith("#")
+    for operation in line.split()
 )
-
-# The training operations of TensorFlow's optimizers, with variables of either kind.
-_OPTIMIZERS = """
-    GradientDescent ProximalGradientDescent Momentum KerasMomentum Adam AdaMax RMSProp CenteredRMSProp
-    Adagrad AdagradV2 AdagradDA ProximalAdagrad Adadelta Ftrl FtrlV2 AddSign PowerSign
-    """.split()
-ALLOWED_OPERATIONS |= {
-    f"{kind}Apply{name}" for kind in ("", "Resource") for name in _OPTIMIZERS
-}  # fmt: skip
 
 
 class Variable(NamedTuple):
@@ -290,8 +259,8 @@ def _check_operations(graph_def) -> None:
             )
         if node.op.startswith(LOOPS):
             lose(
-                f"the graph loops (operation {node.op}): unroll the cell with a Python for loop over"
-                " the time steps"
+                f"the graph loops (operation {node.op}): unroll the cell with a Python for loop"
+                " over the time steps"
             )
         if node.op not in ALLOWED_OPERATIONS:
             lose(f"the graph has an operation that is not run here, {node.op[:40]}: do without it")

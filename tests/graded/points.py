@@ -1,7 +1,7 @@
 """The part of pytest that grades: options, fixtures, and the table of points at the end.
 
-A test says by `@pytest.mark.part("b", "state")` which criterion of which part it belongs to; the points
-of a criterion are earned when its tests have run and none has failed.
+A test says by `@pytest.mark.part("b", "state")` which criterion of which part it belongs to; the
+points of a criterion are earned when its tests have run and none has failed.
 """
 
 from __future__ import annotations
@@ -187,8 +187,8 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = config.getoption("--submission")
     if "--submission" in config.invocation_params.args:
         raise pytest.UsageError(
-            "write --submission=DIR with an equals sign: with a blank, pytest takes DIR for a folder"
-            " of tests and runs what is in there"
+            "write --submission=DIR with an equals sign: with a blank, pytest takes DIR for a"
+            " folder of tests and runs what is in there"
         )
     if folder is not None and not Path(folder).is_dir():
         raise pytest.UsageError(f"--submission: there is no folder {folder}")

@@ -1,7 +1,7 @@
 """Parts a to d: the two cells. What holds for both is asked of both.
 
-No test knows a cell's equation. `expected.json` has outputs for the case that all weights are equal,
-right ones and those of common mistakes.
+No test knows a cell's equation. `expected.json` has outputs for the case that all weights are
+equal, right ones and those of common mistakes.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def test_the_initial_weights_are_neither_zero_nor_constant_nor_infinite(scorer, 
             lose(f"{variable.name} starts with values that are infinite or not a number")
         if _is_kernel(value) and np.ptp(value) == 0:
             lose(
-                f"all weights of {variable.name} start as {value.flat[0]:g}: hidden units that start"
-                " equal stay equal; draw the weights at random"
+                f"all weights of {variable.name} start as {value.flat[0]:g}: hidden units that"
+                " start equal stay equal; draw the weights at random"
             )
     if not any(map(_is_kernel, graph.get_weights())):
         lose(f"there is no matrix of weights among the variables: {join_shapes(graph.variables)}")
@@ -326,8 +326,8 @@ def test_all_time_steps_share_the_variables_and_the_graph_grows_with_them(scorer
     if long.nbr_operations > 2.2 * short.nbr_operations:
         lose(
             f"twice the time steps should need about twice the operations; 4 steps have"
-            f" {short.nbr_operations} and 8 steps {long.nbr_operations}: is an earlier step computed"
-            " anew for each later one?"
+            f" {short.nbr_operations} and 8 steps {long.nbr_operations}: is an earlier step"
+            " computed anew for each later one?"
         )
 
 

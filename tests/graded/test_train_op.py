@@ -2,8 +2,8 @@
 
 The gradients are fed, so that their norm is ours to choose. Which optimizer stands behind the
 operation is not asked: clipping by the global norm at 5 means that a gradient of any larger norm
-moves the weights exactly as the same gradient scaled to norm 5, and that below 5 scales matter. Each
-comparison comes after a first step with a short gradient, as Adam alone would not see a scale in its
+moves the weights exactly as the same gradient scaled to norm 5, and that below 5 scales matter.
+Each comparison comes after a first step with a short gradient, as Adam would not see a scale in its
 first step.
 """
 
@@ -153,8 +153,8 @@ def test_longer_gradients_count_as_if_scaled_to_norm_5(scorer, rng, norm):
     if not are_alike(graph, first, gradient, clip_globally(gradient)):
         likely = explain_clipping(graph, first, 100 * gradient)
         lose(
-            f"a gradient of global norm {norm:g} should move the weights as the same gradient scaled"
-            f" to norm {CLIP_NORM:g}; it does not: {likely}"
+            f"a gradient of global norm {norm:g} should move the weights as the same gradient"
+            f" scaled to norm {CLIP_NORM:g}; it does not: {likely}"
         )
 
 
