@@ -1,8 +1,8 @@
 """Finds out which of a graph's parameters plays which role in an equation.
 
 The weights of a correct cell are those of the equation, in some order: split or fused, transposed,
-gates in any sequence. With all of them equal the order does not matter. Change one, and what happens
-to the outputs tells its role; the roles that this cannot tell apart, because equal hidden units are
+gates in any sequence. With all of them equal the order does not matter. Change one, and what
+happens to the outputs tells its role; the roles that this cannot tell apart, because equal hidden units are
 alike, are told apart with the roles that are known by then at random values.
 """
 

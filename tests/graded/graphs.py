@@ -1,8 +1,8 @@
 """JUDGE's eye: reads a graph that BUILD left, sets its weights, feeds it, fetches from it.
 
 Of a graph only what its outputs and its variables' initial values depend on is kept, and that only
-if each operation is on a list of plain ones: nothing that reads or writes files, runs Python, loops,
-or is a finished recurrent network. Runs are bounded in time and memory.
+if each operation is on a list of plain ones: nothing that reads or writes files, runs Python,
+loops, or is a finished recurrent network. Runs are bounded in time and memory.
 """
 
 from __future__ import annotations

@@ -192,6 +192,8 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     if folder is not None and not Path(folder).is_dir():
         raise pytest.UsageError(f"--submission: there is no folder {folder}")
+    if folder is not None:  # the table says it all
+        config.option.tbstyle, config.option.reportchars = "no", "N"
     report = config.getoption("--gradescope")
     if report is not None and not Path(report).absolute().parent.is_dir():
         raise pytest.UsageError(f"--gradescope: there is no folder for {report}")
@@ -280,6 +282,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     scorer = config.stash[SCORER]
     if not scorer.has_run:
         return
+    for letter in PARTS:
+        for number, reason in enumerate(scorer.get_reasons(letter)):
+            if number == 0:
+                terminalreporter.section(f"part ({letter})", sep="-")
+            terminalreporter.write_line(reason)
     terminalreporter.section("points")
     width = max(30, shutil.get_terminal_size().columns - 55)
     terminalreporter.write_line(

@@ -1,8 +1,8 @@
 """BUILD, seen from outside: lays a submission out, runs the builder on it, reads what it left.
 
 Only the four files that the exercise asks for are taken from a submission; all others come from
-this tree. The builder's process is bounded in time here and in memory by itself. When a part kills it or
-hangs, that part is lost and another process goes on with the next.
+this tree. The builder's process is bounded in time here and in memory by itself. When a part kills
+it or hangs, that part is lost and another process goes on with the next.
 """
 
 from __future__ import annotations

@@ -354,6 +354,25 @@ def test_gradients_reach_every_weight(graph, part, probe, rng):
         lose("the cell has no trainable variables")
 
 
+@of_cells("b", "d", "graph")
+def test_gradients_flow_back_through_all_time_steps(graph, part, probe, rng):
+    call = builder.CALLS[probe]
+    _randomise(graph, rng)
+    batch = call.batch or 16
+    inputs = {"x": rng.normal(size=[batch, call.lengths[-1], call.n_inp])}
+    for field in _fields(part):
+        inputs[f"state/{field}"] = rng.normal(size=[batch, call.n_out])
+    last = f"outputs/{graph.nbr_outputs - 1}"
+    if not graph.has_output(last):
+        lose("there are no outputs")
+    (gradient,) = graph.fetch_gradients([last], ["x"], inputs)
+    if gradient is None or not np.any(gradient, axis=(0, 2)).all():
+        lose(
+            "the last output's gradient does not reach the inputs of all time steps: something cuts"
+            " it off on the way back (tf.stop_gradient?), or a step does not use its input"
+        )
+
+
 def _fields(part: str) -> tuple[str, ...]:
     return builder.STATE_FIELDS[builder.CELLS[part]]
 

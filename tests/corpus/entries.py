@@ -1,0 +1,102 @@
+"""An entry of the corpus: the reference with a few lines changed."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from grading.regions import fill
+from tests.graded.parts import BASIC, LSTM, PARTS
+from tests.graded.submission import ROOT, SUBMITTED_FILES
+
+TRAIN, TEST = "train.py", "test.py"
+Edit = Callable[[dict[str, str]], None]
+
+
+class Entry(NamedTuple):
+    """A submission and what is expected of it."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    lost: str = ""
+    """The parts that lose points; all others earn all of theirs."""
+    reason: str = ""
+    """What the first lost part's reasons must say."""
+    binary: Callable[[bytes], bytes] = bytes
+    """What is done to the content of all files in the end."""
+    alone: bool = False
+    """Whether it must be built in a process of its own."""
+    add: Callable[[Path], None] | None = None
+    """What else is done to the submission's folder."""
+
+    def get_files(self) -> dict[str, bytes]:
+        """The submission's files."""
+        files = read_reference()
+        for edit in self.edits:
+            edit(files)
+        return {name: self.binary(content.encode()) for name, content in files.items()}
+
+    def get_changed_parts(self) -> str:
+        """The parts whose file is not the reference's."""
+        reference = read_reference()
+        files = self.get_files()
+        return "".join(
+            letter
+            for letter, part in PARTS.items()
+            if files.get(part.file) != reference[part.file].encode()
+        )
+
+    def write(self, folder: Path) -> None:
+        for name, content in self.get_files().items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        if self.add is not None:
+            self.add(folder)
+
+
+def read_reference() -> dict[str, str]:
+    return {name: (ROOT / name).read_text(encoding="utf-8") for name in SUBMITTED_FILES}
+
+
+def change(file: str, *pairs: tuple[str, str]) -> Edit:
+    """Replaces texts that must be there once."""
+
+    def edit(files: dict[str, str]) -> None:
+        for old, new in pairs:
+            if files[file].count(old) != 1:
+                raise ValueError(f"{file} has {old!r} {files[file].count(old)} times, not once")
+            files[file] = files[file].replace(old, new)
+
+    return edit
+
+
+def body(part: str, code: str) -> Edit:
+    """Writes a part's solution anew."""
+    file = PARTS[part].file
+
+    def edit(files: dict[str, str]) -> None:
+        files[file] = fill(files[file], file, part, textwrap.dedent(code))
+
+    return edit
+
+
+def bodies(**parts: str) -> tuple[Edit, ...]:
+    """Writes several parts' solutions anew."""
+    return tuple(body(part, code) for part, code in parts.items())
+
+
+def prepend(file: str, code: str) -> Edit:
+    """Puts lines before a file's first import of TensorFlow."""
+    return change(
+        file,
+        (
+            "import tensorflow.compat.v1 as tf\n",
+            textwrap.dedent(code).strip("\n") + "\nimport tensorflow.compat.v1 as tf\n",
+        ),
+    )
+
+
+__all__ = ["BASIC", "LSTM", "TEST", "TRAIN", "Entry", "bodies", "body", "change", "prepend"]

@@ -1,0 +1,167 @@
+"""Grades many submissions in few processes.
+
+Entries that are our own small changes are built by one process after another instead of one process
+each, and only the parts whose file they change; hostile ones are built as any submission is, in
+processes of their own. All are judged by pytest, one after another, in a process where none of their
+Python ever was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import multiprocessing
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.corpus.entries import Entry
+from tests.graded.parts import PARTS
+from tests.graded.submission import ROOT, SUBMITTED_FILES, Build
+
+SEED = 20261122
+PART_LIMIT = 6.0
+"""Seconds for a part of a hostile submission."""
+
+
+class Grade(NamedTuple):
+    """What the grading says of a submission; parts that were not judged are not in it."""
+
+    points: dict[str, float]
+    reasons: dict[str, list[str]]
+
+    def get_lost(self) -> str:
+        return "".join(p for p, points in self.points.items() if points < PARTS[p].points)
+
+
+def grade_all(entries: Iterable[Entry], *, full: bool = False) -> Iterator[tuple[Entry, Grade]]:
+    """Grades entries, in their order.
+
+    Args:
+        entries: Those not marked `alone` must do no harm to the process that builds them.
+        full: Whether to build and judge all parts of all, the unchanged ones too.
+    """
+    entries = list(entries)
+    context = multiprocessing.get_context("spawn")
+    half = max(1, (os.cpu_count() or 2) // 2)
+    with (
+        ProcessPoolExecutor(half, mp_context=context) as builders,
+        ProcessPoolExecutor(half, mp_context=context) as judges,
+        ThreadPoolExecutor(half) as waiting_for_loners,
+        ThreadPoolExecutor(len(entries)) as waiting,
+    ):
+
+        def grade(entry: Entry) -> Grade:
+            if entry.alone:
+                parts = "".join(PARTS)
+                build = waiting_for_loners.submit(build_alone, entry).result()
+            else:
+                parts = "".join(PARTS) if full else entry.get_changed_parts() or "".join(PARTS)
+                build = builders.submit(build_here, entry.get_files(), parts).result()
+            return judges.submit(judge, build, parts).result()
+
+        for entry, result in zip(entries, waiting.map(grade, entries), strict=True):
+            yield entry, result
+
+
+def build_alone(entry: Entry) -> Build:
+    """Builds a submission as any is built, in a process of its own."""
+    from tests.graded import submission
+
+    with tempfile.TemporaryDirectory(prefix="corpus-") as folder:
+        entry.write(Path(folder))
+        return submission.build(Path(folder), seed=SEED, part_limit=PART_LIMIT)
+
+
+def build_here(files: dict[str, bytes], parts: str) -> Build:
+    """Builds parts of a submission in this process, as its own process would."""
+    from tests.graded import builder, submission
+
+    with tempfile.TemporaryDirectory(prefix="corpus-") as folder:
+        stage, out = Path(folder, "submission"), Path(folder, "out")
+        out.mkdir()
+        _write(files, Path(folder, "handed-in"))
+        missing = submission.lay_out(Path(folder, "handed-in"), stage)
+        lost = {part: missing[PARTS[part].file] for part in parts if PARTS[part].file in missing}
+        with _standing_in(stage), contextlib.redirect_stdout(io.StringIO()):
+            builder.make_lazy_package()
+            builder.build([part for part in parts if part not in lost], out, SEED)
+        others = {part: "not built" for part in PARTS if part not in parts}
+        return submission.collect(out, {**others, **lost}, SEED)
+
+
+def judge(build: Build, parts: str) -> Grade:
+    """Runs pytest on what was built; only the tests of some parts."""
+    import pytest
+
+    from tests.graded import points
+
+    class Judge:
+        scorer: points.Scorer
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_configure(self, config: pytest.Config) -> None:
+            self.scorer = config.stash[points.SCORER]
+            self.scorer.use(build)
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+            markers = [item.get_closest_marker("part") for item in items]
+            items[:] = [
+                item
+                for item, marker in zip(items, markers, strict=True)
+                if marker and marker.args[0] in parts
+            ]
+
+    judge = Judge()
+    with contextlib.redirect_stdout(io.StringIO()), _in_folder(ROOT):
+        pytest.main(
+            ["tests/graded", "grading/private", "-q", "-p", "no:cacheprovider", f"--seed={SEED}"]
+            + ["--tb=no", "-rN"],
+            plugins=[judge],
+        )
+    return Grade(
+        {part: judge.scorer.score_part(part) for part in parts},
+        {part: judge.scorer.get_reasons(part) for part in parts},
+    )
+
+
+def _write(files: dict[str, bytes], folder: Path) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+@contextlib.contextmanager
+def _standing_in(folder: Path) -> Iterator[None]:
+    """In a submission's folder, as its process; nothing of it stays imported."""
+    names = {Path(name).parts[0].removesuffix(".py") for name in (*SUBMITTED_FILES, "data.py")}
+
+    def forget() -> None:
+        for module in list(sys.modules):
+            if module.partition(".")[0] in names:
+                del sys.modules[module]
+
+    forget()
+    sys.path.insert(0, os.fspath(folder))
+    try:
+        with _in_folder(folder):
+            yield
+    finally:
+        sys.path.remove(os.fspath(folder))
+        forget()
+
+
+@contextlib.contextmanager
+def _in_folder(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
