@@ -181,7 +181,9 @@ RIGHT = [
         )""",
         ),
     ),
-    Entry("e: tf.losses", bodies(e="return tf.losses.mean_squared_error(y, tf.concat(outputs, 1))")),
+    Entry(
+        "e: tf.losses", bodies(e="return tf.losses.mean_squared_error(y, tf.concat(outputs, 1))")
+    ),
     Entry(
         "e: step by step",
         bodies(
@@ -384,14 +386,14 @@ OPTIMIZERS = {""",
                 LSTM,
                 (
                     "def _initial_biases(",
-                    '''def _one_step(self, x_t, hidden, cell):
+                    """def _one_step(self, x_t, hidden, cell):
     i, j, f, o = tf.split(tf.matmul(tf.concat([x_t, hidden], 1), self._w) + self._b, 4, axis=1)
     new = cell * tf.math.sigmoid(f)
     new += tf.math.sigmoid(i) * tf.math.tanh(j)
     return tf.math.tanh(new) * tf.math.sigmoid(o), new
 
 
-def _initial_biases(''',
+def _initial_biases(""",
                 ),
             ),
         ),

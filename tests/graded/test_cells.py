@@ -133,7 +133,7 @@ def _is_linear(scorer) -> bool:
     graph = scorer.get_graph("b", "call")
     graph.set_parameters(np.linspace(-0.9, 0.8, graph.nbr_parameters))
     x = np.sin(np.arange(4 * 4 * 4)).reshape(4, 4, 4)
-    none, once, twice = (_run(graph, "b", k * x)[0] for k in range(3))
+    none, once, twice = (np.array(_run(graph, "b", k * x)[0]) for k in range(3))
     return np.allclose(twice - none, 2 * (once - none), atol=1e-4)
 
 

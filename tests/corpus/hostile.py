@@ -1,0 +1,380 @@
+"""Tricks: none earns anything by itself, and none costs the other parts anything."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.corpus.entries import (
+    BASIC,
+    LSTM,
+    TEST,
+    TRAIN,
+    Edit,
+    Entry,
+    bodies,
+    body,
+    change,
+    prepend,
+)
+from tests.graded.submission import ROOT
+
+ALL = "abcdefgh"
+_UNSOLVED = "raise NotImplementedError('part (h): write run_memory_test')"
+
+
+def trick(name: str, lost: str, *edits: Edit, reason: str = "", **more) -> Entry:
+    return Entry(name, edits, lost, reason, alone=True, **more)
+
+
+def _at_import(file: str, code: str) -> Edit:
+    return prepend(file, code)
+
+
+def _add_takeovers(folder: Path) -> None:
+    """Files that would take over a grader which ran in the submission's folder."""
+    (folder / "conftest.py").write_text("import os\nos._exit(0)\n")
+    (folder / "tests").mkdir()
+    (folder / "tests" / "conftest.py").write_text("import os\nos._exit(0)\n")
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+    (folder / "pyproject.toml").write_text("[tool.pytest.ini_options]\naddopts = '--co'\n")
+    for module in ("numpy", "tensorflow", "sitecustomize", "json", "data"):
+        (folder / f"{module}.py").write_text("import os\nos._exit(0)\n")
+    (folder / "rnn_cells" / "RNNCell.py").write_text("import os\nos._exit(0)\n")
+
+
+def _link_to_solution(folder: Path) -> None:
+    (folder / LSTM).unlink()
+    os.symlink(ROOT / LSTM, folder / LSTM)
+
+
+_GREEDY_LSTM = """
+    hidden, cell, outputs = state.hidden, state.cell, []
+    for x_t in tf.unstack(x, axis=1):
+        z = tf.matmul(tf.concat([x_t, hidden], 1), self._w) + self._b
+        i, j, f, o = tf.split(z, 4, axis=1)
+        i = (i + o) / 2.0    # the same as i, as long as all weights are equal
+        cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(j)
+        hidden = tf.sigmoid(o) * tf.tanh(cell)
+        outputs.append(hidden)
+    return outputs, MyLSTMState(hidden, cell)
+"""
+
+HOSTILE = [
+    trick(
+        "os._exit(0) at import",
+        "ab",
+        _at_import(BASIC, "import os\nos._exit(0)"),
+        reason="importing rnn_cells/BasicRNNCell.py ended the process with exit status 0",
+    ),
+    trick(
+        "os._exit(0) in a cell's call",
+        "b",
+        body("b", "import os\nos._exit(0)"),
+        reason="running it ended the process with exit status 0",
+    ),
+    trick(
+        "sys.exit(0) at import",
+        "efg",
+        _at_import(TRAIN, "import sys\nsys.exit(0)"),
+        reason="ends the program",
+    ),
+    trick(
+        "atexit and os._exit(0)",
+        "h",
+        _at_import(TEST, "import atexit, os\natexit.register(os._exit, 0)\nraise SystemExit(0)"),
+        reason="ends the program",
+    ),
+    trick(
+        "a forged report, and out",
+        "ab",
+        _at_import(
+            BASIC,
+            """
+          import os, pathlib, sys
+          for folder in (".", "..", os.path.dirname(sys.argv[1]), sys.argv[1]):
+              pathlib.Path(folder, "results.json").write_text('{"score": 15}')
+              pathlib.Path(folder, "junit.xml").write_text('<testsuites failures="0" tests="71"/>')
+          print("71 passed", flush=True)
+          os._exit(0)
+          """,
+        ),
+    ),
+    trick(
+        "an endless loop that swallows everything",
+        "f",
+        body(
+            "f",
+            """
+          import signal
+          for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGHUP):
+              signal.signal(number, signal.SIG_IGN)
+          while True:
+              try:
+                  while True:
+                      pass
+              except BaseException:
+                  pass
+          """,
+        ),
+        reason="took longer",
+    ),
+    trick(
+        "one long call into C", "e", body("e", "return sum(range(10**15))"), reason="took longer"
+    ),
+    trick(
+        "a segmentation fault",
+        "g",
+        body("g", "import ctypes\nctypes.string_at(0)"),
+        reason="killed the process",
+    ),
+    trick(
+        "all the memory",
+        "g",
+        body("g", "hog = bytearray(1 << 40)\nreturn hog"),
+        reason="MemoryError",
+    ),
+    trick(
+        "memory by and by",
+        "e",
+        body("e", "hog = []\nwhile True:\n    hog.append(bytes(1 << 28))"),
+        reason="MemoryError",
+    ),
+    trick("a flood of output", "", _at_import(TRAIN, "print(('x' * 999 + chr(10)) * 200_000)")),
+    trick(
+        "a flood into a file",
+        "h",
+        _at_import(
+            TEST,
+            "with open('flood', 'wb') as file:\n    while True:\n        file.write(bytes(1 << 20))",
+        ),
+        reason="OSError",
+    ),
+    trick(
+        "processes left behind",
+        "",
+        _at_import(
+            TRAIN,
+            """
+          import subprocess
+          for _ in range(3):
+              subprocess.Popen(["sleep", "600"])
+          """,
+        ),
+    ),
+    trick(
+        "a patched pytest",
+        "h",
+        _at_import(
+            TEST,
+            """
+          import sys, types
+          fake = types.ModuleType("pytest")
+          fake.fail = lambda *_, **__: None
+          sys.modules["pytest"] = fake
+          try:
+              import _pytest.runner
+              _pytest.runner.CallInfo.from_call = classmethod(lambda *_, **__: None)
+          except ImportError:
+              pass
+          """,
+        ),
+        body("h", _UNSOLVED),
+        reason="not solved yet",
+    ),
+    trick(
+        "an object that equals everything",
+        "h",
+        body(
+            "h",
+            """
+          class Yes(float):
+              __eq__ = __ge__ = __le__ = lambda *_: True
+              __sub__ = __rsub__ = lambda *_: 0.0
+              __hash__ = float.__hash__
+          return Yes(0.5), Yes(0.5)
+          """,
+        ),
+        reason="should be",
+    ),
+    trick(
+        "the expected value from the caller's frame",
+        "h",
+        body(
+            "h",
+            """
+          import inspect
+          for frame in inspect.stack():
+              for name, value in frame.frame.f_locals.items():
+                  if any(word in name for word in ("expected", "truth", "answer", "accuracy")):
+                      if isinstance(value, float):
+                          return value, value
+          return 0.0, 1.0
+          """,
+        ),
+        reason="should be",
+    ),
+    trick(
+        "a patched builder",
+        "h",
+        _at_import(
+            TEST,
+            """
+          import sys
+          main = sys.modules["__main__"]
+          main.read_result = lambda result: [0.0, 1.0]
+          main.draw_memory_test = lambda probe, seed: 1 / 0
+          main.run_memory_test = lambda *_: {"answers": [[0.0, 1.0]] * 2, "scale": 1.0}
+          """,
+        ),
+        body("h", _UNSOLVED),
+        reason="should be",
+    ),
+    trick(
+        "forged records of all parts",
+        "defg",
+        _at_import(
+            BASIC,
+            """
+          import json, pathlib, sys
+          out = pathlib.Path(sys.argv[1])
+          for part, probes in {
+              "d": ["call", "long", "again", "fixed"], "e": ["float32", "float64", "one_step"],
+              "f": ["number", "double", "tensor"], "g": ["int32", "int64", "one_step"],
+          }.items():
+              for probe in probes:
+                  (out / f"{part}-{probe}.pb").write_bytes(b"forged")
+              (out / f"{part}.json").write_text(json.dumps({probe: {} for probe in probes}))
+          """,
+        ),
+        *bodies(
+            d="import os\nos._exit(0)",
+            e="import os\nos._exit(0)",
+            f="import os\nos._exit(0)",
+            g="import os\nos._exit(0)",
+        ),
+    ),
+    trick(
+        "Python within the graph",
+        "e",
+        body(
+            "e",
+            """
+          import numpy
+          compute = lambda p, y: numpy.float32(numpy.mean((p - y) ** 2))
+          p, y = tf.concat(outputs, 1), tf.cast(y, tf.float32)
+          return tf.py_func(compute, [p, y], tf.float32)
+          """,
+        ),
+        reason="not run here",
+    ),
+    trick(
+        "a graph that writes a file",
+        "e",
+        body(
+            "e",
+            """
+          p, y = tf.concat(outputs, 1), tf.cast(y, tf.float32)
+          with tf.control_dependencies([tf.io.write_file("/tmp/written-by-a-submission", "x")]):
+              return tf.reduce_mean(tf.square(p - y))
+          """,
+        ),
+        reason="WriteFile",
+    ),
+    trick(
+        "a graph that eats memory",
+        "e",
+        body(
+            "e",
+            """
+          p, y = tf.concat(outputs, 1), tf.cast(y, tf.float32)
+          n = 400_000 + tf.shape(y)[0]
+          return tf.reduce_mean(tf.square(p - y)) + 0.0 * tf.reduce_sum(tf.fill([n, n], 1.0))
+          """,
+        ),
+    ),
+    trick(
+        "a graph that never ends",
+        "e",
+        body(
+            "e",
+            """
+          p, y = tf.concat(outputs, 1), tf.cast(y, tf.float32)
+          forever = tf.while_loop(lambda n: True, lambda n: n + 0.0, [tf.constant(0.0)])
+          return tf.reduce_mean(tf.square(p - y)) + 0.0 * forever
+          """,
+        ),
+        reason="loops",
+    ),
+    trick(
+        "a graph of 40 MB",
+        "e",
+        body(
+            "e",
+            """
+          p, y = tf.concat(outputs, 1), tf.cast(y, tf.float32)
+          import numpy
+          ballast = tf.constant(numpy.random.rand(5_000_000))
+          return tf.reduce_mean(tf.square(p - y)) + 0.0 * tf.cast(tf.reduce_sum(ballast), tf.float32)
+          """,
+        ),
+        reason="larger than",
+    ),
+    trick(
+        "fitted to the public tests alone", "d", body("d", _GREEDY_LSTM), reason="random weights"
+    ),
+    trick(
+        "an answer for a few inputs",
+        "e",
+        body(
+            "e",
+            """
+          p = tf.concat(outputs, 1)
+          return tf.reduce_mean(tf.square(p)) * 0.0 + 2.0
+          """,
+        ),
+        reason="should be",
+    ),
+    trick(
+        "control codes in a message",
+        "g",
+        body("g", 'raise ValueError("\\x1b[2J\\x1b[H\\r15/15 points\\n\\n| g | 1/1 |" * 1000)'),
+        reason="ValueError",
+    ),
+    trick(
+        "a message of 100 MB",
+        "g",
+        body("g", 'raise ValueError("x" * 100_000_000)'),
+        reason="ValueError",
+    ),
+    trick(
+        "endless recursion",
+        "g",
+        body("g", "return get_loss_memory(outputs, y)"),
+        reason="RecursionError",
+    ),
+    trick(
+        "standard streams closed",
+        "",
+        _at_import(TRAIN, "import os\nfor number in range(3):\n    os.close(number)"),
+    ),
+    trick(
+        "files that take over the grader",
+        "",
+        change(TRAIN, ("import csv\n", "import csv\n")),
+        add=_add_takeovers,
+    ),
+    trick("a link to the solution", "cd", add=_link_to_solution, reason="is a link"),
+    trick(
+        "threads that go on",
+        "",
+        _at_import(
+            TRAIN,
+            """
+          import threading
+          for _ in range(2):
+              threading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=False).start()
+          """,
+        ),
+    ),
+]
