@@ -1,7 +1,7 @@
 """Writes the student's tree: the solution without its solution regions, and the public tests.
 
-It is written only if it is worth its points: the solution must earn all of them, and the blank handout
-none, from the public tests and from the private ones.
+It is written only if it is worth its points: the solution must earn all of them, and the blank
+handout none, from the public tests and from the private ones.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def write_handout(target: Path, root: Path = ROOT) -> None:
         root: The solution's tree.
 
     Raises:
-        HandoutError: If the target exists, a mark is wrong, or the points are not as they should be.
+        HandoutError: If the target exists, a mark is wrong, or the points are not as they should.
     """
     is_zip = target.suffix == ".zip"
     if target.exists() and (is_zip or not target.is_dir() or any(target.iterdir())):

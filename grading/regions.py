@@ -5,8 +5,8 @@
     ...
     ### END SOLUTION
 
-The marks are nbgrader's. The comment above them stays in the handout; the region becomes a line that
-raises NotImplementedError. Marks that do not pair, or that are almost marks, are errors.
+The marks are nbgrader's. The comment above them stays in the handout; the region becomes a line
+that raises NotImplementedError. Marks that do not pair, or that are almost marks, are errors.
 """
 
 from __future__ import annotations

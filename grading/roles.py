@@ -2,8 +2,8 @@
 
 The weights of a correct cell are those of the equation, in some order: split or fused, transposed,
 gates in any sequence. With all of them equal the order does not matter. Change one, and what
-happens to the outputs tells its role; the roles that this cannot tell apart, because equal hidden units are
-alike, are told apart with the roles that are known by then at random values.
+happens to the outputs tells its role; the roles that this cannot tell apart, because equal hidden
+units are alike, are told apart with the roles that are known by then at random values.
 """
 
 from __future__ import annotations

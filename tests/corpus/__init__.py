@@ -1,8 +1,8 @@
-"""Submissions of all kinds, each a small change to the reference, and what the grading says of them.
+"""Submissions of all kinds, each a small change to the reference, and how they are graded.
 
     python -m tests.corpus               grades all of them and prints the table of the README
 
 `wrong.py` has mistakes: each loses points in its own parts and nowhere else. `right.py` has other
-styles: each earns all points. `hostile.py` has tricks: none earns anything by it. `entries.py` says what
-an entry is, `grade.py` grades many in few processes.
+styles: each earns all points. `hostile.py` has tricks: none earns anything by it. `entries.py` says
+what an entry is, `grade.py` grades many in few processes.
 """

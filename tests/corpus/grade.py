@@ -1,9 +1,8 @@
 """Grades many submissions in few processes.
 
-Entries that are our own small changes are built by one process after another instead of one process
-each, and only the parts whose file they change; hostile ones are built as any submission is, in
-processes of their own. All are judged by pytest, one after another, in a process where none of their
-Python ever was.
+Entries that do no harm are built by one process after another instead of a process each, and only
+the parts whose file they change; the others are built as any submission is, alone. All are judged
+by pytest, one after another, in a process where none of their Python ever was.
 """
 
 from __future__ import annotations
@@ -51,21 +50,20 @@ def grade_all(entries: Iterable[Entry], *, full: bool = False) -> Iterator[tuple
     with (
         ProcessPoolExecutor(half, mp_context=context) as builders,
         ProcessPoolExecutor(half, mp_context=context) as judges,
-        ThreadPoolExecutor(half) as waiting_for_loners,
+        ThreadPoolExecutor(os.cpu_count()) as loners,
         ThreadPoolExecutor(len(entries)) as waiting,
     ):
 
         def grade(entry: Entry) -> Grade:
             if entry.alone:
                 parts = "".join(PARTS)
-                build = waiting_for_loners.submit(build_alone, entry).result()
+                build = loners.submit(build_alone, entry).result()
             else:
                 parts = "".join(PARTS) if full else entry.get_changed_parts() or "".join(PARTS)
                 build = builders.submit(build_here, entry.get_files(), parts).result()
             return judges.submit(judge, build, parts).result()
 
-        for entry, result in zip(entries, waiting.map(grade, entries), strict=True):
-            yield entry, result
+        yield from zip(entries, waiting.map(grade, entries), strict=True)
 
 
 def build_alone(entry: Entry) -> Build:
@@ -121,7 +119,7 @@ def judge(build: Build, parts: str) -> Grade:
     with contextlib.redirect_stdout(io.StringIO()), _in_folder(ROOT):
         pytest.main(
             ["tests/graded", "grading/private", "-q", "-p", "no:cacheprovider", f"--seed={SEED}"]
-            + ["--tb=no", "-rN"],
+            + ["--tb=no", "-rN", "-p", "no:unraisableexception"],  # which would collect garbage
             plugins=[judge],
         )
     return Grade(

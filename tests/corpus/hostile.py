@@ -23,8 +23,10 @@ ALL = "abcdefgh"
 _UNSOLVED = "raise NotImplementedError('part (h): write run_memory_test')"
 
 
-def trick(name: str, lost: str, *edits: Edit, reason: str = "", **more) -> Entry:
-    return Entry(name, edits, lost, reason, alone=True, **more)
+def trick(
+    name: str, lost: str, *edits: Edit, reason: str = "", alone: bool = True, **more
+) -> Entry:
+    return Entry(name, edits, lost, reason, alone=alone, **more)
 
 
 def _at_import(file: str, code: str) -> Edit:
@@ -196,6 +198,7 @@ HOSTILE = [
           """,
         ),
         reason="should be",
+        alone=False,
     ),
     trick(
         "the expected value from the caller's frame",
@@ -213,6 +216,7 @@ HOSTILE = [
           """,
         ),
         reason="should be",
+        alone=False,
     ),
     trick(
         "a patched builder",
@@ -267,6 +271,7 @@ HOSTILE = [
           """,
         ),
         reason="not run here",
+        alone=False,
     ),
     trick(
         "a graph that writes a file",
@@ -280,6 +285,7 @@ HOSTILE = [
           """,
         ),
         reason="WriteFile",
+        alone=False,
     ),
     trick(
         "a graph that eats memory",
@@ -292,6 +298,7 @@ HOSTILE = [
           return tf.reduce_mean(tf.square(p - y)) + 0.0 * tf.reduce_sum(tf.fill([n, n], 1.0))
           """,
         ),
+        alone=False,
     ),
     trick(
         "a graph that never ends",
@@ -305,6 +312,7 @@ HOSTILE = [
           """,
         ),
         reason="loops",
+        alone=False,
     ),
     trick(
         "a graph of 40 MB",
@@ -319,9 +327,14 @@ HOSTILE = [
           """,
         ),
         reason="larger than",
+        alone=False,
     ),
     trick(
-        "fitted to the public tests alone", "d", body("d", _GREEDY_LSTM), reason="random weights"
+        "fitted to the public tests alone",
+        "d",
+        body("d", _GREEDY_LSTM),
+        reason="random weights",
+        alone=False,
     ),
     trick(
         "an answer for a few inputs",
@@ -334,24 +347,28 @@ HOSTILE = [
           """,
         ),
         reason="should be",
+        alone=False,
     ),
     trick(
         "control codes in a message",
         "g",
         body("g", 'raise ValueError("\\x1b[2J\\x1b[H\\r15/15 points\\n\\n| g | 1/1 |" * 1000)'),
         reason="ValueError",
+        alone=False,
     ),
     trick(
         "a message of 100 MB",
         "g",
         body("g", 'raise ValueError("x" * 100_000_000)'),
         reason="ValueError",
+        alone=False,
     ),
     trick(
         "endless recursion",
         "g",
         body("g", "return get_loss_memory(outputs, y)"),
         reason="RecursionError",
+        alone=False,
     ),
     trick(
         "standard streams closed",

@@ -86,18 +86,20 @@ def build(submission: Path, *, seed: int = 0, part_limit: float = PART_LIMIT) ->
         remaining = [part for part in PARTS if part not in lost]
         while remaining:
             blame = _run_builder(stage, out, remaining, seed, part_limit)
-            remaining = [part for part in remaining if not (out / f"{part}.json").exists()]
             if not (out / "ready").exists():
                 raise RuntimeError("the builder did not start: can this Python import tensorflow?")
-            if remaining:
-                culprit = remaining[0]
-                while_importing = _read(out / f"{culprit}.stage", 16) == b"import"
-                for part in remaining[:]:
-                    same_file = PARTS[part].file == PARTS[culprit].file
-                    if part == culprit or (while_importing and same_file):
-                        doing = f"importing {PARTS[part].file}" if while_importing else "running it"
+            left = [part for part in remaining if not (out / f"{part}.json").exists()]
+            culprits = [part for part in left if (out / f"{part}.stage").exists()]
+            if left == remaining:  # each process must bring the end nearer
+                culprits = culprits or left[:1]
+            remaining = left
+            for culprit in culprits[:1]:
+                importing = _read(out / f"{culprit}.stage", 16) == b"import"
+                doing = f"importing {PARTS[culprit].file}" if importing else "running it"
+                for part in left:
+                    if part == culprit or (importing and PARTS[part].file == PARTS[culprit].file):
                         lost[part] = blame.format(doing=doing)
-                        remaining.remove(part)
+                remaining = [part for part in left if part not in lost]
         return collect(out, lost, seed)
 
 

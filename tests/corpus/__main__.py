@@ -1,0 +1,74 @@
+"""Grades the whole corpus, every part of every entry, and prints the table of the README.
+
+    python -m tests.corpus        some four minutes on 2 cores
+
+The table is written to benchmarks/results/corpus.md, too; the exit status is 1 if an entry is not
+graded as it should be.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tabulate import tabulate
+from tqdm import tqdm
+
+from data import replacing
+from tests.corpus.entries import Entry
+from tests.corpus.grade import Grade, grade_all
+from tests.corpus.hostile import HOSTILE
+from tests.corpus.right import RIGHT
+from tests.corpus.wrong import WRONG
+from tests.graded.parts import PARTS
+from tests.graded.submission import ROOT
+
+TABLE = ROOT / "benchmarks" / "results" / "corpus.md"
+EVERY_FILE = "whole files: missing, renamed, broken, in the way"
+
+
+def get_kinds() -> dict[str, list[Entry]]:
+    """The rows of the table."""
+    by_part: dict[str, list[Entry]] = {}
+    for entry in WRONG:
+        is_of_files = not entry.name.partition(": ")[2]
+        row = EVERY_FILE if is_of_files else f"({entry.lost[0]}) {PARTS[entry.lost[0]].title}"
+        by_part.setdefault(f"wrong: {row}", []).append(entry)
+    return {
+        "right, in another style": RIGHT,
+        **dict(sorted(by_part.items())),
+        "hostile": HOSTILE,
+    }
+
+
+def main() -> int:
+    kinds = get_kinds()
+    entries = [entry for kind in kinds.values() for entry in kind]
+    grades: dict[str, Grade] = {}
+    with tqdm(total=len(entries), unit="submissions", disable=None) as bar:
+        for entry, grade in grade_all(entries, full=True):
+            grades[entry.name] = grade
+            if set(grade.get_lost()) != set(entry.lost):
+                bar.write(f"{entry.name}: lost {grade.get_lost() or 'nothing'}, not {entry.lost}")
+            bar.update()
+
+    def count(kind: list[Entry], elsewhere: bool) -> int:
+        """Entries that lose points in the expected parts, or in other parts."""
+        lost = [(set(grades[e.name].get_lost()), set(e.lost)) for e in kind]
+        return sum(bool(came - want) if elsewhere else came >= want for came, want in lost)
+
+    rows = [
+        [name, len(kind), count(kind, elsewhere=False), count(kind, elsewhere=True)]
+        for name, kind in kinds.items()
+    ]
+    rows.append(["all", *(sum(row[i] for row in rows) for i in (1, 2, 3))])
+    headers = ["submissions", "number", "graded as they should be", "points lost elsewhere"]
+    table = tabulate(rows, headers, tablefmt="pipe")
+    with replacing(Path(TABLE)) as path:
+        path.write_text(table + "\n")
+    print(table)
+    return 0 if rows[-1][1] == rows[-1][2] and rows[-1][3] == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,343 @@
+"""What stands behind the points: the oracle, the solution regions, the handout, the options."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import onnx.helper
+import pytest
+import tensorflow.compat.v1 as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx.reference import ReferenceEvaluator
+
+from grading import expected, handout
+from grading.oracle import MISTAKES, RIGHT
+from grading.regions import BEGIN, END, RegionError, find_regions, strip
+from grading.roles import find_roles
+from tests.corpus.entries import Entry, body
+from tests.graded.parts import PARTS, TOTAL
+from tests.graded.submission import ROOT, SUBMITTED_FILES
+
+# --- the oracle, against implementations that are not ours --------------------------------------
+
+BATCH, LENGTH, N_INP, N_OUT = 4, 6, 3, 5
+right_lstm = next(e for e in RIGHT["MyLSTMCell"] if e.name == "" and e.nbr_biases == 1)
+
+
+def draw(rng, equation):
+    parameters = rng.normal(size=equation.get_shape(N_INP, N_OUT))
+    x = rng.normal(size=[BATCH, LENGTH, N_INP])
+    start = tuple(rng.normal(size=[BATCH, N_OUT]) for _ in range(equation.nbr_states))
+    return parameters, x, start
+
+
+def run_onnx(op, weights, x, start, **attributes):
+    """Outputs [T, B, H] of ONNX's RNN or LSTM, for W, R and B as ONNX has them."""
+    names = ["X", "W", "R", "B", "", "initial_h", "initial_c"][: 5 + len(start)]
+    node = onnx.helper.make_node(op, names, ["Y"], hidden_size=N_OUT, **attributes)
+    values = [x.swapaxes(0, 1), *weights, *(s[np.newaxis] for s in start)]
+    feeds = dict(zip([n for n in names if n], [v.astype(np.float32) for v in values], strict=True))
+    inputs = [
+        onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, v.shape)
+        for n, v in feeds.items()
+    ]
+    output = onnx.helper.make_tensor_value_info("Y", onnx.TensorProto.FLOAT, None)
+    graph = onnx.helper.make_graph([node], "g", inputs, [output])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 14)])
+    return ReferenceEvaluator(model).run(None, feeds)[0][:, 0]
+
+
+def as_onnx(parameters, order):
+    """W [1, G H, I], R [1, G H, H] and B [1, 2 G H] of parameters [G, I + H + 1, H]."""
+    gates = parameters[order]
+    w, r, b = gates[:, :N_INP], gates[:, N_INP:-1], gates[:, -1]
+    stacked = [np.concatenate(part.swapaxes(1, 2))[np.newaxis] for part in (w, r)]
+    return [*stacked, np.concatenate([b.ravel(), np.zeros(b.size)])[np.newaxis]]
+
+
+@pytest.mark.parametrize(("name", "activation"), [("linear", "Affine"), ("tanh", "Tanh")])
+def test_the_basic_oracle_agrees_with_onnx(name, activation):
+    equation = next(e for e in RIGHT["BasicRNNCell"] if e.name == name and e.nbr_biases == 1)
+    parameters, x, start = draw(np.random.default_rng(1), equation)
+    parameters *= 0.3
+    linear = {"activation_alpha": [1.0], "activation_beta": [0.0]} if name == "linear" else {}
+    outputs, _ = equation.run(parameters[np.newaxis], x, start)
+    peer = run_onnx("RNN", as_onnx(parameters, [0]), x, start, activations=[activation], **linear)
+    np.testing.assert_allclose(outputs[0], peer, rtol=1e-4, atol=1e-5)
+
+
+def test_the_lstm_oracle_agrees_with_onnx():
+    parameters, x, start = draw(np.random.default_rng(2), right_lstm)
+    outputs, _ = right_lstm.run(parameters[np.newaxis], x, start)
+    peer = run_onnx("LSTM", as_onnx(parameters, [0, 3, 2, 1]), x, start)
+    np.testing.assert_allclose(outputs[0], peer, rtol=1e-4, atol=1e-5)
+
+
+def test_the_lstm_oracle_with_a_forget_bias_agrees_with_tensorflows_block_lstm(sess):
+    equation = next(e for e in RIGHT["MyLSTMCell"] if e.name == "forget bias 1")
+    parameters, x, (h, c) = draw(np.random.default_rng(3), equation)
+    outputs, (last_h, last_c) = equation.run(parameters[np.newaxis], x, (h, c))
+    none = tf.zeros([N_OUT])
+    peer = tf.raw_ops.BlockLSTM(
+        seq_len_max=tf.constant(LENGTH, tf.int64),
+        x=tf.constant(x.swapaxes(0, 1), tf.float32),
+        cs_prev=tf.constant(c, tf.float32),
+        h_prev=tf.constant(h, tf.float32),
+        w=tf.constant(np.concatenate(parameters[:, :-1], axis=1), tf.float32),
+        b=tf.constant(parameters[:, -1].ravel(), tf.float32),
+        wci=none,
+        wcf=none,
+        wco=none,
+        forget_bias=1.0,
+        cell_clip=-1.0,
+        use_peephole=False,
+    )
+    peer_h, peer_c = sess.run([peer.h, peer.cs])
+    np.testing.assert_allclose(outputs[0], peer_h, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(last_h[0], peer_h[-1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(last_c[0], peer_c[-1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", RIGHT)
+def test_no_mistake_gives_the_outputs_of_another_or_of_the_right_equation(cell):
+    table = expected.compute()[cell]
+    rows = [(row["name"], np.array(row["outputs"])) for kind in table.values() for row in kind]
+    for (name, ones), (other, others) in itertools.combinations(rows, 2):
+        assert name == other or np.abs(ones - others).max() > 1e-3, (name, other)
+
+
+def test_the_public_tests_expect_what_the_oracle_gives():
+    assert json.loads(expected.PATH.read_text()) == json.loads(json.dumps(expected.compute()))
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_roles_are_found_in_any_order(seed):
+    rng = np.random.default_rng(seed)
+    equation = right_lstm
+    shape = equation.get_shape(2, 3)
+    order = rng.permutation(int(np.prod(shape)))
+    x, start = rng.uniform(-1, 1, [5, 4, 2]), (np.zeros([5, 3]),) * 2
+
+    def run(parameters):
+        by_role = np.empty_like(parameters)
+        by_role[order] = parameters
+        return equation.run(by_role.reshape(1, *shape), x, start)[0][0]
+
+    np.testing.assert_array_equal(find_roles(run, equation, shape, x, rng), order)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES["MyLSTMCell"], ids=lambda mistake: mistake.name)
+def test_no_order_of_roles_explains_a_mistake(mistake):
+    rng = np.random.default_rng(4)
+    shape = mistake.get_shape(2, 3)
+    x, start = rng.uniform(-1, 1, [5, 4, 2]), (np.zeros([5, 3]),) * 2
+
+    def run(parameters):
+        return mistake.run(parameters.reshape(1, *shape), x, start)[0][0]
+
+    for equation in RIGHT["MyLSTMCell"]:
+        if equation.nbr_biases == 1:
+            assert find_roles(run, equation, shape, x, rng) is None
+
+
+# --- solution regions ---------------------------------------------------------------------------
+
+MARKED = f"""def f():
+    x = 1
+    # Part (e): write it.
+    {BEGIN}
+    y = 2
+    return x + y
+    {END}
+"""
+
+
+def test_a_region_becomes_a_line_that_raises():
+    assert strip(MARKED, "f.py", "e") == (
+        "def f():\n"
+        "    x = 1\n"
+        "    # Part (e): write it.\n"
+        '    raise NotImplementedError("part (e): write f")\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        (MARKED.replace(BEGIN, "pass"), r"f\.py:7: a region ends that has not begun"),
+        (MARKED.replace(END, "pass"), r"f\.py:4: a region begins that does not end"),
+        (MARKED.replace("y = 2", BEGIN), r"f\.py:5: a region begins within the one of line 4"),
+        (MARKED.replace(BEGIN, "## BEGIN SOLUTION"), r"f\.py:4: .* is almost a mark"),
+        (MARKED.replace(END, "### end solution"), r"f\.py:7: .* is almost a mark"),
+        (MARKED.replace("Part (e)", "Write"), r"f\.py:4: above the mark there is no comment"),
+        (MARKED.replace("(e)", "(f)"), r"f\.py:4: part \(f\) has no region in this file"),
+        (MARKED.split("    # Part")[0], r"f\.py: part \(e\) has no region here"),
+        (MARKED.replace("x = 1", "x = = 1"), r"f\.py:2: "),
+    ],
+)
+def test_wrong_marks_are_errors_that_name_file_and_line(source, complaint):
+    with pytest.raises(RegionError, match=complaint):
+        strip(source, "f.py", "e")
+
+
+@given(st.lists(st.sampled_from([BEGIN, END, "# Part (e): write it.", "x = 1"]), max_size=9))
+def test_either_all_marks_are_gone_or_it_is_an_error(lines):
+    try:
+        stripped = strip("\n".join(lines) + "\n", "f.py", "e" if BEGIN in lines else "")
+    except RegionError:
+        return
+    assert "SOLUTION" not in stripped
+    assert lines.count(BEGIN) == lines.count(END) == stripped.count("NotImplementedError")
+
+
+def test_the_regions_of_the_solution_are_what_the_parts_ask_for():
+    found = {
+        (region.part, region.function)
+        for file in SUBMITTED_FILES
+        for region in find_regions((ROOT / file).read_text(), file)
+    }
+    helper = ("h", "_is_recalled")
+    assert found - {helper} == {(letter, part.where) for letter, part in PARTS.items()}
+
+
+# --- the handout --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def zipped_handout(tmp_path_factory):
+    """The handout, written as a course does; this checks its points."""
+    target = tmp_path_factory.mktemp("course") / "exercise.zip"
+    process = run_python("-m", "grading", "handout", target)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout == f"wrote {target}\n"
+    assert [path.name for path in target.parent.iterdir()] == ["exercise.zip"]
+    return target
+
+
+@pytest.fixture(scope="module")
+def unzipped_handout(zipped_handout, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("student")
+    with zipfile.ZipFile(zipped_handout) as archive:
+        archive.extractall(folder)
+    return folder / "exercise"
+
+
+def run_python(*arguments, cwd=ROOT):
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_handout_has_no_solution_no_private_test_and_no_leftovers(unzipped_handout):
+    files = {path.relative_to(unzipped_handout).as_posix() for path in unzipped_handout.rglob("*")}
+    assert {"README.md", "main.py", "tests/graded/test_cells.py"} < files
+    assert not any("grading" in file or "cache" in file or "corpus" in file for file in files)
+    for file in SUBMITTED_FILES:
+        solution, source = (tree / file for tree in (ROOT, unzipped_handout))
+        for region in find_regions(solution.read_text(), file):
+            lines = solution.read_text().splitlines()[region.begin + 1 : region.end]
+            assert "\n".join(lines) not in source.read_text()
+
+
+def test_the_handout_lints_clean(unzipped_handout):
+    rules = f"--config={ROOT / 'pyproject.toml'}"
+    for command in (["check"], ["format", "--check"]):
+        process = run_python("-m", "ruff", *command, rules, ".", cwd=unzipped_handout)
+        assert process.returncode == 0, process.stdout
+
+
+@pytest.mark.parametrize(
+    ("cell", "gap"), [("basic", "(a): write BasicRNNCell"), ("lstm", "(c): write MyLSTMCell")]
+)
+def test_the_program_of_the_handout_names_the_first_gap(unzipped_handout, cell, gap, tmp_path):
+    process = run_python(
+        "main.py", "--cell", cell, "--task", "sin", "--out-dir", tmp_path, cwd=unzipped_handout
+    )
+    assert process.returncode == 1
+    assert process.stderr.splitlines() == [f"main.py: error: part {gap}.__init__"]
+
+
+def test_a_handout_is_not_written_over_anything(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    process = run_python("-m", "grading", "handout", tmp_path)
+    assert process.returncode == 1
+    assert process.stderr.splitlines() == [
+        f"grading: error: {tmp_path} is there already: remove it, or choose another name"
+    ]
+
+
+def test_a_handout_of_other_points_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(handout, "_run_check", lambda check, report: 14.0)
+    with pytest.raises(handout.HandoutError, match="the blank handout, by its own tests: 14 po"):
+        handout.write_handout(tmp_path / "exercise")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- pytest's options ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """A run of pytest on a submission whose mean squared error is a sum."""
+    folder = tmp_path_factory.mktemp("submission")
+    Entry("", (body("e", "return tf.reduce_sum((tf.concat(outputs, 1) - y) ** 2)"),)).write(folder)
+    (folder / "conftest.py").write_text("raise RuntimeError('never imported')")
+    report = folder.parent / "results.json"
+    process = run_python(
+        *["-m", "pytest", "-p", "no:cacheprovider", f"--submission={folder}"],
+        *[f"--gradescope={report}", f"--junitxml={report.with_suffix('.xml')}"],
+    )
+    return process, report
+
+
+def test_pytest_ends_with_a_table_of_the_points(graded):
+    process, _ = graded
+    assert process.returncode == 1
+    table = process.stdout[process.stdout.index("= points =") :].splitlines()
+    assert table[1].split() == ["part", "points", "why"]
+    rows = {line[0]: line for line in table if line[:1].isalpha() and line[1:2] == " "}
+    assert list(rows) == list(PARTS)
+    assert "0/1" in rows["e"]
+    assert "it is the sum over all" in " ".join(table)
+    assert any(line.split()[:2] == ["total", f"{TOTAL - 1}/{TOTAL}"] for line in table)
+
+
+def test_gradescopes_report_has_each_criterion(graded):
+    report = json.loads(graded[1].read_text())
+    assert report["score"] == TOTAL - 1
+    assert isinstance(report["execution_time"], float)
+    assert sum(test["max_score"] for test in report["tests"]) == TOTAL
+    assert sum(test["score"] for test in report["tests"]) == TOTAL - 1
+    (lost,) = [test for test in report["tests"] if test["status"] == "failed"]
+    assert lost["number"] == "e.1"
+    assert "it is the sum over all entries" in lost["output"]
+    assert all(test["visibility"] == "visible" for test in report["tests"])
+
+
+def test_junit_has_the_tests_too(graded):
+    assert 'failures="' in graded[1].with_suffix(".xml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--submission=/nowhere"], "--submission: there is no folder /nowhere"),
+        (["--gradescope=/nowhere/r.json"], "--gradescope: there is no folder for /nowhere/r.json"),
+        (["tests/graded", "--submission", "."], "write --submission=DIR with an equals sign"),
+    ],
+)
+def test_wrong_options_are_answered_in_a_line(arguments, complaint):
+    process = run_python("-m", "pytest", "-p", "no:cacheprovider", *arguments)
+    assert process.returncode == 4
+    assert f"ERROR: {complaint}" in process.stderr
