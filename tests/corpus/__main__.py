@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from data import replacing
 from tests.corpus.entries import Entry
-from tests.corpus.grade import Grade, grade_all
+from tests.corpus.grade import Grade, grading
 from tests.corpus.hostile import HOSTILE
 from tests.corpus.right import RIGHT
 from tests.corpus.wrong import WRONG
@@ -45,12 +45,14 @@ def main() -> int:
     kinds = get_kinds()
     entries = [entry for kind in kinds.values() for entry in kind]
     grades: dict[str, Grade] = {}
-    with tqdm(total=len(entries), unit="submissions", disable=None) as bar:
-        for entry, grade in grade_all(entries, full=True):
-            grades[entry.name] = grade
+    with (
+        grading(entries, full=True) as futures,
+        tqdm(entries, unit="submissions", disable=None) as bar,
+    ):
+        for entry in bar:
+            grades[entry.name] = grade = futures[entry.name].result()
             if set(grade.get_lost()) != set(entry.lost):
                 bar.write(f"{entry.name}: lost {grade.get_lost() or 'nothing'}, not {entry.lost}")
-            bar.update()
 
     def count(kind: list[Entry], elsewhere: bool) -> int:
         """Entries that lose points in the expected parts, or in other parts."""

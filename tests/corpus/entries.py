@@ -28,6 +28,8 @@ class Entry(NamedTuple):
     """What is done to the content of all files in the end."""
     alone: bool = False
     """Whether it must be built in a process of its own."""
+    on_demand: bool = False
+    """Whether `python -m tests.corpus` alone grades it, as it takes long."""
     add: Callable[[Path], None] | None = None
     """What else is done to the submission's folder."""
 
@@ -39,22 +41,13 @@ class Entry(NamedTuple):
         return {name: self.binary(content.encode()) for name, content in files.items()}
 
     def get_changed_parts(self) -> str:
-        """The parts whose file is not the reference's."""
+        """The parts whose file is not the reference's; all of them, if none is changed."""
         reference = read_reference()
         files = self.get_files()
-        return "".join(
-            letter
-            for letter, part in PARTS.items()
-            if files.get(part.file) != reference[part.file].encode()
-        )
-
-    def write(self, folder: Path) -> None:
-        for name, content in self.get_files().items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        if self.add is not None:
-            self.add(folder)
+        changed = [
+            p for p in PARTS if files.get(PARTS[p].file) != reference[PARTS[p].file].encode()
+        ]
+        return "".join(changed or PARTS)
 
 
 def read_reference() -> dict[str, str]:

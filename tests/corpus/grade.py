@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,41 +37,64 @@ class Grade(NamedTuple):
         return "".join(p for p, points in self.points.items() if points < PARTS[p].points)
 
 
-def grade_all(entries: Iterable[Entry], *, full: bool = False) -> Iterator[tuple[Entry, Grade]]:
-    """Grades entries, in their order.
+@contextlib.contextmanager
+def grading(entries: Iterable[Entry], *, full: bool = False) -> Iterator[dict[str, Future[Grade]]]:
+    """Grades entries in the background; what is not needed any more at the end is left undone.
 
     Args:
         entries: Those not marked `alone` must do no harm to the process that builds them.
         full: Whether to build and judge all parts of all, the unchanged ones too.
+
+    Yields:
+        The grades to come, by the entries' names.
     """
-    entries = list(entries)
+    tasks = [
+        (entry, entry.get_files(), "".join(PARTS) if full else entry.get_changed_parts())
+        for entry in _mix(entries)
+    ]
     context = multiprocessing.get_context("spawn")
     half = max(1, (os.cpu_count() or 2) // 2)
     with (
         ProcessPoolExecutor(half, mp_context=context) as builders,
         ProcessPoolExecutor(half, mp_context=context) as judges,
-        ThreadPoolExecutor(os.cpu_count()) as loners,
-        ThreadPoolExecutor(len(entries)) as waiting,
+        ThreadPoolExecutor(half) as loners,
+        ThreadPoolExecutor(16 * half) as waiting,
     ):
 
-        def grade(entry: Entry) -> Grade:
+        def grade(entry: Entry, files: dict[str, bytes], parts: str) -> Grade:
             if entry.alone:
                 parts = "".join(PARTS)
-                build = loners.submit(build_alone, entry).result()
+                build = loners.submit(build_alone, entry, files).result()
             else:
-                parts = "".join(PARTS) if full else entry.get_changed_parts() or "".join(PARTS)
-                build = builders.submit(build_here, entry.get_files(), parts).result()
+                build = builders.submit(build_here, files, parts).result()
             return judges.submit(judge, build, parts).result()
 
-        yield from zip(entries, waiting.map(grade, entries), strict=True)
+        futures = {entry.name: waiting.submit(grade, entry, *more) for entry, *more in tasks}
+        try:
+            yield futures
+        finally:
+            for future in futures.values():
+                future.cancel()
 
 
-def build_alone(entry: Entry) -> Build:
+def _mix(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The entries with the slow ones spread among the others."""
+    entries = list(entries)
+    slow, others = ([e for e in entries if e.alone is alone] for alone in (True, False))
+    shares = [
+        (number / len(group), e) for group in (slow, others) for number, e in enumerate(group)
+    ]
+    yield from (entry for _, entry in sorted(shares, key=lambda share: share[0]))
+
+
+def build_alone(entry: Entry, files: dict[str, bytes]) -> Build:
     """Builds a submission as any is built, in a process of its own."""
     from tests.graded import submission
 
     with tempfile.TemporaryDirectory(prefix="corpus-") as folder:
-        entry.write(Path(folder))
+        _write(files, Path(folder))
+        if entry.add is not None:
+            entry.add(Path(folder))
         return submission.build(Path(folder), seed=SEED, part_limit=PART_LIMIT)
 
 

@@ -80,12 +80,14 @@ HOSTILE = [
         "efg",
         _at_import(TRAIN, "import sys\nsys.exit(0)"),
         reason="ends the program",
+        alone=False,
     ),
     trick(
         "atexit and os._exit(0)",
         "h",
         _at_import(TEST, "import atexit, os\natexit.register(os._exit, 0)\nraise SystemExit(0)"),
         reason="ends the program",
+        on_demand=True,
     ),
     trick(
         "a forged report, and out",
@@ -122,7 +124,11 @@ HOSTILE = [
         reason="took longer",
     ),
     trick(
-        "one long call into C", "e", body("e", "return sum(range(10**15))"), reason="took longer"
+        "one long call into C",
+        "e",
+        body("e", "return sum(range(10**15))"),
+        reason="took longer",
+        on_demand=True,
     ),
     trick(
         "a segmentation fault",
@@ -135,12 +141,14 @@ HOSTILE = [
         "g",
         body("g", "hog = bytearray(1 << 40)\nreturn hog"),
         reason="MemoryError",
+        on_demand=True,
     ),
     trick(
         "memory by and by",
         "e",
         body("e", "hog = []\nwhile True:\n    hog.append(bytes(1 << 28))"),
         reason="MemoryError",
+        on_demand=True,
     ),
     trick("a flood of output", "", _at_import(TRAIN, "print(('x' * 999 + chr(10)) * 200_000)")),
     trick(
@@ -151,6 +159,7 @@ HOSTILE = [
             "with open('flood', 'wb') as file:\n    while True:\n        file.write(bytes(1 << 20))",
         ),
         reason="OSError",
+        on_demand=True,
     ),
     trick(
         "processes left behind",
@@ -374,6 +383,7 @@ HOSTILE = [
         "standard streams closed",
         "",
         _at_import(TRAIN, "import os\nfor number in range(3):\n    os.close(number)"),
+        on_demand=True,
     ),
     trick(
         "files that take over the grader",

@@ -615,7 +615,6 @@ LSTM_CELL = [
         ),
         "cd",
         "",
-        alone=True,
     ),
 ]
 

@@ -99,7 +99,8 @@ class LoadedGraph:
         self._session = tf.Session(graph=graph, config=_session_config())
         self._graph = graph
         self._gradients: dict[tuple, list] = {}
-        self._exhausted: str | None = None  # why it is not run again
+        self.exhausted: str | None = None
+        """Why it is not run again, if it is not."""
         self.variables = [Variable(v.name, v.shape) for v in self._variables if v.trainable]
         self.untrainable = [Variable(v.name, v.shape) for v in self._variables if not v.trainable]
 
@@ -180,18 +181,16 @@ class LoadedGraph:
         return {self._element(self._inputs[name]): value for name, value in inputs.items()}
 
     def _run(self, fetches, feeds=None):
-        if self._exhausted:
-            lose(self._exhausted)
         options = tf.RunOptions(timeout_in_ms=RUN_LIMIT)
         try:
             with _bounded_memory():
                 return self._session.run(fetches, feeds, options=options)
         except (tf.errors.DeadlineExceededError, tf.errors.ResourceExhaustedError):
-            self._exhausted = (
+            self.exhausted = (
                 f"running the graph takes more than {RUN_LIMIT // 1000} seconds or"
                 f" {MEMORY_LIMIT >> 30} GiB"
             )
-            lose(self._exhausted)
+            lose(self.exhausted)
         except (tf.errors.OpError, ValueError, TypeError, MemoryError) as error:
             lose(f"the graph cannot be run: {_first_line(error)}")
 

@@ -85,7 +85,7 @@ class Scorer:
 
     def get_graph(self, part: str, name: str) -> Any:
         """A probe's graph; fails the test where there is none, or it must not be run."""
-        from tests.graded.graphs import LoadedGraph
+        from tests.graded.graphs import LoadedGraph, lose
 
         self.get_facts(part, name)
         if (part, name) not in self._loaded:
@@ -93,6 +93,9 @@ class Scorer:
                 self._loaded[part, name] = LoadedGraph(self.get_build().probes[part][name].graph)
             except pytest.fail.Exception as failure:
                 self._loaded[part, name] = failure
+        for (other, _), graph in self._loaded.items():
+            if other == part and getattr(graph, "exhausted", None):
+                lose(graph.exhausted)  # once is enough
         if isinstance(self._loaded[part, name], BaseException):
             raise self._loaded[part, name]
         return self._loaded[part, name]
