@@ -333,12 +333,8 @@ def test_all_time_steps_share_the_variables_and_the_graph_grows_with_them(scorer
 
 @of_cells("b", "d", "graph")
 def test_gradients_reach_every_weight(graph, part, probe, rng):
-    call = builder.CALLS[probe]
     _randomise(graph, rng)
-    batch = call.batch or 16
-    inputs = {"x": rng.normal(size=[batch, call.lengths[-1], call.n_inp])}
-    for field in _fields(part):
-        inputs[f"state/{field}"] = rng.normal(size=[batch, call.n_out])
+    inputs = _draw_inputs(part, probe, rng)
     outputs = [f"outputs/{step}" for step in range(graph.nbr_outputs)]
     gradients = graph.fetch_gradients(outputs, None, inputs)
     for variable, gradient in zip(graph.variables, gradients, strict=True):
@@ -356,12 +352,8 @@ def test_gradients_reach_every_weight(graph, part, probe, rng):
 
 @of_cells("b", "d", "graph")
 def test_gradients_flow_back_through_all_time_steps(graph, part, probe, rng):
-    call = builder.CALLS[probe]
     _randomise(graph, rng)
-    batch = call.batch or 16
-    inputs = {"x": rng.normal(size=[batch, call.lengths[-1], call.n_inp])}
-    for field in _fields(part):
-        inputs[f"state/{field}"] = rng.normal(size=[batch, call.n_out])
+    inputs = _draw_inputs(part, probe, rng)
     last = f"outputs/{graph.nbr_outputs - 1}"
     if not graph.has_output(last):
         lose("there are no outputs")
@@ -375,6 +367,14 @@ def test_gradients_flow_back_through_all_time_steps(graph, part, probe, rng):
 
 def _fields(part: str) -> tuple[str, ...]:
     return builder.STATE_FIELDS[builder.CELLS[part]]
+
+
+def _draw_inputs(part: str, probe: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Input and start state, by the names of the graph."""
+    call = builder.CALLS[probe]
+    batch = call.batch or 16
+    states = {f"state/{field}": rng.normal(size=[batch, call.n_out]) for field in _fields(part)}
+    return {"x": rng.normal(size=[batch, call.lengths[-1], call.n_inp]), **states}
 
 
 def _run(
