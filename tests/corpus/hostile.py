@@ -359,6 +359,49 @@ HOSTILE = [
         alone=False,
     ),
     trick(
+        "variables counted twice",
+        "ab",
+        body(
+            "a",
+            """
+            self._w = tf.get_variable("w", [n_inp + n_out, 1])
+            for _ in range(n_out):
+                tf.add_to_collection(tf.GraphKeys.TRAINABLE_VARIABLES, self._w)
+            self._b = tf.get_variable("b", [n_out])
+            """,
+        ),
+        body("b", "raise NotImplementedError('part (b): write BasicRNNCell.__call__')"),
+        reason="should have",
+        alone=False,
+    ),
+    trick(
+        "as many numbers as an LSTM has, in one heap",
+        "cd",
+        body(
+            "c",
+            """
+            self._w = tf.get_variable("w", [2, 2 * (n_inp + n_out + 1) * n_out])
+            """,
+        ),
+        body("d", "raise NotImplementedError('part (d): write MyLSTMCell.__call__')"),
+        reason="give each dimension a meaning",
+        alone=False,
+    ),
+    trick(
+        "a variable of words",
+        "ab",
+        change(
+            BASIC,
+            (
+                'with tf.variable_scope(None, default_name="BasicRNNCell"):',
+                'with tf.variable_scope(None, default_name="BasicRNNCell"):\n'
+                '            self._t = tf.get_variable("t", initializer="15 points")',
+            ),
+        ),
+        reason="weights are float32",
+        alone=False,
+    ),
+    trick(
         "control codes in a message",
         "g",
         body("g", 'raise ValueError("\\x1b[2J\\x1b[H\\r15/15 points\\n\\n| g | 1/1 |" * 1000)'),

@@ -175,7 +175,10 @@ class LoadedGraph:
         return [None if tensor is None else np.asarray(next(values)) for tensor in tensors]
 
     def _element(self, name: str) -> tf.Tensor | tf.Operation:
-        return self._graph.as_graph_element(name)
+        try:
+            return self._graph.as_graph_element(name)
+        except (ValueError, KeyError, TypeError):
+            lose("what was built has unreadable inputs or outputs")
 
     def _feeds(self, inputs: Mapping[str, np.ndarray]) -> dict[tf.Tensor, np.ndarray]:
         return {self._element(self._inputs[name]): value for name, value in inputs.items()}
@@ -208,6 +211,8 @@ class _VariableInGraph:
         self.shape = tuple(shape.as_list())
         self.initializer = graph.get_operation_by_name(definition.initializer_name)
         handle, dtype = op.outputs[0], op.get_attr("dtype")
+        if trainable and not dtype.is_floating:
+            lose(f"the variable {self.name} is of type {dtype.name}: weights are float32")
         self.new_value = tf.placeholder(dtype, self.shape)
         self.gradient_source = handle
         if op.type == "VarHandleOp":
@@ -223,15 +228,15 @@ class _VariableInGraph:
 def _read_variables(meta, collection: str) -> list:
     from tensorflow.core.framework.variable_pb2 import VariableDef
 
-    definitions = []
+    definitions = {}
     for serialised in meta.collection_def[collection].bytes_list.value:
         definition = VariableDef()
         try:
             definition.ParseFromString(serialised)
         except Exception:
             lose("what was built has unreadable variables")
-        definitions.append(definition)
-    return definitions
+        definitions[definition.variable_name] = definition
+    return list(definitions.values())
 
 
 def _prune(graph_def, names: Iterable[str]):
@@ -254,6 +259,8 @@ def _prune(graph_def, names: Iterable[str]):
 
 def _check_operations(graph_def) -> None:
     functions = [node for function in graph_def.library.function for node in function.node_def]
+    if any(node.op.endswith("PartitionedCall") for node in functions):
+        lose("the graph has functions that call functions: do without tf.function")
     nodes = [*graph_def.node, *functions]
     if len(nodes) > MAX_OPERATIONS:
         lose(f"the graph has {len(nodes):,} operations; {MAX_OPERATIONS:,} are the most")

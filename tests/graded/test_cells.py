@@ -48,6 +48,12 @@ def test_the_variables_are_those_of_the_cell(scorer, part, probe):
     gates = 1 if builder.CELLS[part] == "BasicRNNCell" else 4
     right = gates * (n_inp + n_out + 1) * n_out
     if graph.nbr_parameters == right:
+        for variable in graph.variables:
+            if not set(variable.shape) <= _get_meaningful_sizes(n_inp, n_out):
+                lose(
+                    f"{variable.name} of shape {list(variable.shape)} is neither a bias nor weights"
+                    f" of {n_inp} inputs or {n_out} hidden units: give each dimension a meaning"
+                )
         return
     hidden = sum(v.size for v in graph.untrainable)
     if graph.nbr_parameters + hidden == right:
@@ -67,6 +73,12 @@ def test_the_variables_are_those_of_the_cell(scorer, part, probe):
         f" has {graph.nbr_parameters:,} ({join_shapes(graph.variables)})"
         + (f": {likely}" if likely else "")
     )
+
+
+def _get_meaningful_sizes(n_inp: int, n_out: int) -> set[int]:
+    """The dimensions that weights can have: of one gate or several, with the bias or without."""
+    rows = (1, n_inp, n_out, n_inp + n_out, n_inp + n_out + 1)
+    return {gates * size for gates in (1, 2, 3, 4) for size in rows}
 
 
 @of_cells("a", "c", "variables")

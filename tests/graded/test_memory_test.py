@@ -76,7 +76,7 @@ def answers(scorer, probe) -> list[list[float]]:
     answers = scorer.get_facts("h", probe).get("answers")
     try:
         array = np.array(answers, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         array = np.empty(0)
     if array.shape != (2, 2):
         lose("what run_memory_test returned is not readable")
