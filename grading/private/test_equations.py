@@ -32,13 +32,13 @@ class Fit:
     def __init__(self, part: str, probe: str, graph: LoadedGraph):
         self.call = builder.CALLS[probe]
         self.fields = builder.STATE_FIELDS[builder.CELLS[part]]
-        self._graph = graph
+        self.graph = graph
         self.equation: Equation | None = None
         self.roles: np.ndarray | None = None
 
     def run(self, parameters: np.ndarray, x: np.ndarray, start, graph=None):
         """Outputs [T, B, H] and final state of the graph."""
-        graph = graph or self._graph
+        graph = graph or self.graph
         graph.set_parameters(parameters)
         inputs = {f"state/{f}": s for f, s in zip(self.fields, start, strict=True)}
         outputs = [f"outputs/{step}" for step in range(graph.nbr_outputs)]
@@ -65,7 +65,7 @@ class Fit:
         start = self.zero_state(BATCH)
         for equation in RIGHT[builder.CELLS[part]]:
             shape = equation.get_shape(self.call.n_inp, self.call.n_out)
-            if self._graph.nbr_parameters == np.prod(shape):
+            if self.graph.nbr_parameters == np.prod(shape):
                 run = lambda parameters: self.run(parameters, x, start)[0]  # noqa: E731
                 roles = find_roles(run, equation, shape, x, rng)
                 if roles is not None:
@@ -88,17 +88,24 @@ def fit(scorer, rng, part) -> Fit:
 @pytest.mark.parametrize("part", CELLS)
 def test_random_weights_give_what_the_equation_gives(fit, part, scorer, rng):
     if fit.equation is None:
+        needed = [np.prod(e.get_shape(*fit.call[:2])) for e in RIGHT[builder.CELLS[part]]]
+        if fit.graph.nbr_parameters not in needed:
+            lose(
+                f"the cell cannot be tried at random weights, as it has {fit.graph.nbr_parameters}"
+                f" trainable numbers where {needed[0]} are needed: see part ({PARTS[part].needs})"
+            )
         lose(
             f"{PARTS[part].where} is not the cell's equation at random weights: no way to read its"
             " variables as the weights and biases of the equation explains the outputs (is one"
             " of them used twice, or not at all?)"
         )
     long = scorer.get_build().probes[part]["long"]
-    graphs = [fit._graph]
+    graphs = [(fit.graph, fit.call.lengths[-1])]
     if fit.call is builder.CALLS["call"] and long.error is None:
-        graphs.append(scorer.get_graph(part, "long"))
-    for graph in graphs * 2:
-        length = graph.nbr_outputs
+        graphs.append((scorer.get_graph(part, "long"), builder.CALLS["long"].lengths[-1]))
+    for graph, length in graphs * 2:
+        if graph.nbr_outputs != length:
+            lose(f"for {length} time steps there are {graph.nbr_outputs} outputs")
         parameters = rng.normal(0, 0.5, len(fit.roles))
         x = rng.normal(size=[BATCH, length, fit.call.n_inp])
         start = fit.zero_state(BATCH)

@@ -323,7 +323,7 @@ LSTM_CELL = [
     lstm(
         "two biases that are added",
         "c",
-        "two biases",
+        "one bias too many",
         (
             "zeros = tf.zeros([n_out])",
             "zeros = tf.zeros([n_out])\n"

@@ -239,12 +239,14 @@ def run_memory_test(function: Callable, probe: MemoryTest, seed: int) -> dict[st
         sess.run([scale.initializer, it_train_init])
         scale.load(1.0, sess)
         sess.run(loss)
-        answers = [
-            read_result(
-                function(sess, loss, list(outputs), labels, it_test_init, probe.to_remember_len)
-            )
-            for _ in range(2)
-        ]
+        arguments = sess, loss, list(outputs), labels, it_test_init, probe.to_remember_len
+        answers = [read_result(function(*arguments))]
+        try:
+            answers.append(read_result(function(*arguments)))
+        except Exception as error:
+            raise WrongAnswerError(
+                f"called a second time it fails ({explain(error)}): run it_test_init at the start"
+            ) from error
         return {"answers": answers, "scale": float(sess.run(scale))}
 
 
@@ -389,6 +391,8 @@ def explain(error: BaseException) -> str:
             f"{where}there is no module {error.name!r} where this is graded: only the files of the"
             " exercise and the packages of requirements.txt are there"
         )
+    if type(error).__name__ == "OutOfRangeError":
+        return f"{where}the data set has ended: tf.errors.OutOfRangeError must be caught here"
     if isinstance(error, EOFError):
         return f"{where}it waits for input(), and nobody is there to type"
     if isinstance(error, SystemExit):

@@ -61,7 +61,9 @@ def test_the_variables_are_those_of_the_cell(scorer, part, probe):
     reasons = {
         0: "no variable is created; create them in __init__, not in __call__",
         right - gates * n_out: "the biases are missing",
-        right + gates * n_out: "there are two biases where one is enough",
+        right + gates * n_out: (
+            "one bias too many; where two are added, one is enough, and what is never used must go"
+        ),
         right - gates * n_inp * n_out: "the weights of the input are missing",
         right - gates * n_out * n_out: "the weights of the hidden state are missing",
         right * 3 // 4: "one of the four is missing: input, forget, output gate and candidate",

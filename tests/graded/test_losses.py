@@ -8,7 +8,7 @@ import pytest
 from tests.graded import builder
 from tests.graded.graphs import LoadedGraph, lose
 
-BATCHES = (1, 6)
+BATCHES = (6, 1)
 
 
 def compute_loss(graph: LoadedGraph, outputs: np.ndarray, truth: np.ndarray) -> float:
