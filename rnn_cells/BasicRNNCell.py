@@ -63,7 +63,8 @@ class BasicRNNCell(RNNCell):
         self, state: MyBasicRNNState, x: tf.Tensor
     ) -> tuple[list[tf.Tensor], MyBasicRNNState]:
         # Part (b): unroll the cell over the time steps of x, from the given state on. Return the
-        # list of outputs, one a step, and the state after the last step.
+        # list of outputs, one a step, and the state after the last step. (`self._activation` goes
+        # around each step's sum; `_to_time_major` checks x and puts the time steps first.)
         ### BEGIN SOLUTION
         w_input, w_hidden = tf.split(self._w, [self._n_inp, self._n_out])
         hidden = state.hidden

@@ -48,7 +48,7 @@ class MyLSTMCell(RNNCell):
         b_input, b_forget = _initial_biases(n_out, forget_bias, chrono)
         # Part (c): create the trainable variables of an LSTM for n_inp inputs and n_out hidden
         # units: input gate, forget gate, output gate and candidate, each with weights for the input
-        # and for the hidden state, and a bias. The initial biases above are there to be used.
+        # and for the hidden state, and a bias. Using the initial biases above is up to you.
         ### BEGIN SOLUTION
         # Rows of W [I + H, 4 H]: the input's first, then the hidden state's. Columns of W and b:
         # the gates i, j, f, o.
@@ -64,7 +64,8 @@ class MyLSTMCell(RNNCell):
 
     def __call__(self, state: MyLSTMState, x: tf.Tensor) -> tuple[list[tf.Tensor], MyLSTMState]:
         # Part (d): unroll the LSTM over the time steps of x, from the given state on. Return the
-        # list of outputs, one a step, and the state after the last step.
+        # list of outputs, one a step, and the state after the last step. (`_to_time_major` checks x
+        # and puts the time steps first.)
         ### BEGIN SOLUTION
         w_input, w_hidden = tf.split(self._w, [self._n_inp, self._n_out])
         hidden, cell = state.hidden, state.cell

@@ -173,7 +173,7 @@ BASIC_CELL = [
     basic(
         "the state after the first step is returned",
         "b",
-        "it is the first output",
+        "it is the first of the list",
         (RETURN_B, RETURN_B.replace("hidden", "outputs[0]")),
     ),
     basic(
@@ -201,7 +201,12 @@ BASIC_CELL = [
         (RETURN_B, RETURN_B.replace("outputs", "[hidden] * len(outputs)")),
     ),
     basic("a plain tuple as state", "b", "a tuple of 1", (RETURN_B, "return outputs, (hidden,)")),
-    basic("a tensor as state", "b", "a MyBasicRNNState", (RETURN_B, "return outputs, hidden")),
+    basic(
+        "a tensor as state",
+        "b",
+        "instead of a MyBasicRNNState",
+        (RETURN_B, "return outputs, hidden"),
+    ),
     basic(
         "one tensor of outputs",
         "b",

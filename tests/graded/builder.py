@@ -130,7 +130,7 @@ def build_call(cell_type: Callable, state_type: type, call: Call, out: Path) -> 
                     for field in state_type._fields
                 }
             )
-            returned = cell(state, x)
+            returned = call_cell(cell, state, x)
         outputs, final_state, facts = read_answer(returned, state_type)
         return export(
             graph,
@@ -139,6 +139,18 @@ def build_call(cell_type: Callable, state_type: type, call: Call, out: Path) -> 
             out,
             **facts,
         )
+
+
+def call_cell(cell: Callable, state: Any, x: Any) -> Any:
+    try:
+        return cell(state, x)
+    except ValueError as error:
+        if "already exists" in str(error):
+            raise WrongAnswerError(
+                f"{explain(error).partition(': ')[0]}: a variable is created at each call of the"
+                " cell; create all of them in __init__, so that all calls share them"
+            ) from error
+        raise
 
 
 def read_answer(returned: Any, state_type: type) -> tuple[dict, dict, dict[str, Any]]:
@@ -364,6 +376,8 @@ def find_library(graph: Any) -> str | None:
 def describe(value: Any) -> str:
     """What a value is, in words."""
     shape = getattr(value, "shape", None)
+    if "Tensor" in type(value).__name__:
+        return f"one tensor of shape {shape}"
     if value is None:
         return "None (is there a return?)"
     if isinstance(value, (list, tuple)):
@@ -375,12 +389,14 @@ def explain(error: BaseException) -> str:
     """One sentence: where in the submission, what."""
     if isinstance(error, (WrongAnswerError, NeedsError)):
         return str(error)
-    lines = str(error).strip().splitlines()
+    lines = str(error).replace("for '{{node", "{{node").partition("{{node")[0].strip().splitlines()
     message = lines[0][:300] if lines else ""
     if isinstance(error, NotImplementedError) and message.startswith("part ("):
         return f"not solved yet: {message}"
     if isinstance(error, SyntaxError):
-        return f"{relative(error.filename)}, line {error.lineno}: {type(error).__name__}: {message}"
+        return (
+            f"{relative(error.filename)}, line {error.lineno}: {type(error).__name__}: {error.msg}"
+        )
     where = ""
     for frame in traceback.extract_tb(error.__traceback__):
         if relative(frame.filename) != frame.filename:

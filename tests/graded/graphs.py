@@ -312,7 +312,8 @@ def _bounded_memory() -> Iterator[None]:
 def _first_line(error: Exception) -> str:
     """The line of TensorFlow's message that tells what happened, not where in the graph."""
     message = getattr(error, "message", None) or str(error)
-    where = ("Graph execution error", "Detected at", "Node:", "Original stack trace")
-    lines = [line.strip() for line in message.partition("[[")[0].splitlines()]
+    where = ("Graph execution error", "Detected at", "Node:", "Original stack trace", "File ")
+    message = message.partition("[[")[0].replace("for '{{node", "{{node").partition("{{node")[0]
+    lines = [line.strip() for line in message.splitlines()]
     telling = [line for line in lines if line and not line.startswith(where)]
     return telling[0][:300] if telling else type(error).__name__

@@ -75,7 +75,8 @@ class Scorer:
 
         probe = self.get_build().probes[part][name]
         if probe.needs:
-            lose(f"cannot be checked until part ({PARTS[part].needs}) works: {probe.error}")
+            why = "" if "not solved yet" in probe.error else f": {probe.error}"
+            lose(f"cannot be checked until part ({PARTS[part].needs}) works{why}")
         if probe.error is not None:
             lose(probe.error)
         if probe.facts.get("library"):
@@ -159,6 +160,9 @@ class Scorer:
             "tests": tests,
         }
 
+
+MAX_REASONS = 4
+"""How many reasons are printed of each part."""
 
 SCORER = pytest.StashKey[Scorer]()
 
@@ -286,10 +290,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not scorer.has_run:
         return
     for letter in PARTS:
-        for number, reason in enumerate(scorer.get_reasons(letter)):
-            if number == 0:
-                terminalreporter.section(f"part ({letter})", sep="-")
-            terminalreporter.write_line(reason)
+        reasons = scorer.get_reasons(letter)
+        if reasons:
+            terminalreporter.section(f"part ({letter})", sep="-")
+        for reason in reasons[:MAX_REASONS]:
+            terminalreporter.write_line(f"- {reason}")
+        if len(reasons) > MAX_REASONS:
+            terminalreporter.write_line(f"  and {len(reasons) - MAX_REASONS} more")
     terminalreporter.section("points")
     width = max(30, shutil.get_terminal_size().columns - 55)
     terminalreporter.write_line(

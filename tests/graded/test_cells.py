@@ -114,8 +114,9 @@ def test_the_initial_weights_let_activations_neither_vanish_nor_explode(scorer, 
     radius = _get_radius(kernels, n_inp, n_out)
     if part == "a" and radius is not None and radius > LARGEST_RADIUS and _is_linear(scorer):
         lose(
-            f"the initial weights let activations explode: the cell multiplies its state by up to"
-            f" {radius:.3g} a step, {radius**STEPS:.1g} in {STEPS} steps; draw the weights smaller"
+            f"the initial weights let activations explode: for n_out={n_out} the cell multiplies"
+            f" its state by up to {radius:.3g} a step, {radius**STEPS:.1g} in {STEPS} steps; the"
+            " more hidden units, the smaller the weights must be"
         )
     if spread > largest:
         lose(
@@ -257,7 +258,10 @@ def test_the_final_hidden_state_is_the_last_output(graph, part, probe, rng):
     if _are_equal(state["hidden"], outputs[-1]):
         return
     if _are_equal(state["hidden"], outputs[0]):
-        likely = "it is the first output: return the state after the last step"
+        likely = (
+            "it is the first of the list: return the state after the last step, and the outputs in"
+            " the order of time"
+        )
     elif "cell" in state and _are_equal(state["cell"], outputs[-1]):
         likely = "hidden and cell state are swapped in the returned state"
     else:
@@ -280,6 +284,11 @@ def test_a_sequence_in_two_halves_gives_what_the_whole_gives(scorer, part, rng):
     first, between = _run(half, part, x[:, :length], start)
     second, final = _run(half, part, x[:, length:], {**start, **between})
     if len(first) + len(second) != len(outputs) or not _are_equal(first + second, outputs):
+        swapped = dict(zip(between, reversed(between.values()), strict=True))
+        if len(between) == 2 and _are_equal(
+            first + _run(half, part, x[:, length:], {**start, **swapped})[0], outputs
+        ):
+            lose("hidden and cell state are swapped: use the state's fields by their names")
         lose(
             "4 time steps, and from the state they return 4 more, should give the same outputs as"
             " all 8 at once; they do not: the state that is returned is not the one after the last"
@@ -375,7 +384,8 @@ def test_gradients_flow_back_through_all_time_steps(graph, part, probe, rng):
     if gradient is None or not np.any(gradient, axis=(0, 2)).all():
         lose(
             "the last output's gradient does not reach the inputs of all time steps: something cuts"
-            " it off on the way back (tf.stop_gradient?), or a step does not use its input"
+            " it off on the way back (tf.stop_gradient?), a step does not use its input, or the"
+            " outputs are not in the order of time"
         )
 
 
