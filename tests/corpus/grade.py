@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.corpus.entries import Entry
+from tests.graded.memory_truth import choose_telling_seed
 from tests.graded.parts import PARTS
 from tests.graded.submission import ROOT, SUBMITTED_FILES, Build
 
@@ -95,7 +96,7 @@ def build_alone(entry: Entry, files: dict[str, bytes]) -> Build:
         _write(files, Path(folder))
         if entry.add is not None:
             entry.add(Path(folder))
-        return submission.build(Path(folder), seed=SEED, part_limit=PART_LIMIT)
+        return submission.build(Path(folder), seed=choose_telling_seed(SEED), part_limit=PART_LIMIT)
 
 
 def build_here(files: dict[str, bytes], parts: str) -> Build:
@@ -106,13 +107,14 @@ def build_here(files: dict[str, bytes], parts: str) -> Build:
         stage, out = Path(folder, "submission"), Path(folder, "out")
         out.mkdir()
         _write(files, Path(folder, "handed-in"))
+        seed = choose_telling_seed(SEED)
         missing = submission.lay_out(Path(folder, "handed-in"), stage)
         lost = {part: missing[PARTS[part].file] for part in parts if PARTS[part].file in missing}
         with _standing_in(stage), contextlib.redirect_stdout(io.StringIO()):
             builder.make_lazy_package()
-            builder.build([part for part in parts if part not in lost], out, SEED)
+            builder.build([part for part in parts if part not in lost], out, seed)
         others = {part: "not built" for part in PARTS if part not in parts}
-        return submission.collect(out, {**others, **lost}, SEED)
+        return submission.collect(out, {**others, **lost}, seed)
 
 
 def judge(build: Build, parts: str) -> Grade:

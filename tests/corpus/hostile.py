@@ -324,6 +324,36 @@ HOSTILE = [
         alone=False,
     ),
     trick(
+        "a graph of functions that call functions",
+        "e",
+        body(
+            "e",
+            """
+            leaf = tf.function(lambda z: z * 1.0)
+            for _ in range(6):
+                leaf = tf.function(lambda z, inner=leaf: inner(inner(z)))
+            p, y = tf.concat(outputs, 1), tf.cast(y, tf.float32)
+            return leaf(tf.reduce_mean(tf.square(p - y)))
+            """,
+        ),
+        reason="functions that call functions",
+        alone=False,
+    ),
+    trick(
+        "one huge operation",
+        "e",
+        body(
+            "e",
+            """
+            p, y = tf.concat(outputs, 1), tf.cast(y, tf.float32)
+            ballast = tf.linalg.svd(tf.random_uniform([17000, 17000]), compute_uv=False)
+            return tf.reduce_mean(tf.square(p - y)) + 0.0 * tf.reduce_sum(ballast)
+            """,
+        ),
+        reason="Svd",
+        alone=False,
+    ),
+    trick(
         "a graph of 40 MB",
         "e",
         body(

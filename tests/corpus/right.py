@@ -266,6 +266,73 @@ RIGHT = [
         ),
     ),
     Entry(
+        "f: tf.cond, and a list of one operation",
+        bodies(
+            f="""
+            variables = tf.trainable_variables()
+            gradients = tf.gradients(loss, variables)
+            norm = tf.global_norm(gradients)
+            gradients = tf.cond(
+                norm > 5.0, lambda: [g * 5.0 / norm for g in gradients], lambda: list(gradients)
+            )
+            optimizer = tf.train.GradientDescentOptimizer(lr)
+            return [optimizer.apply_gradients(zip(gradients, variables))]
+            """
+        ),
+    ),
+    Entry(
+        "basic: an initialiser of Keras, tf.Print left in, a TensorArray of inputs",
+        _basic(
+            """
+            self.w = tf.get_variable(
+                "w", [n_inp, n_out], initializer=tf.keras.initializers.GlorotUniform(1)
+            )
+            self.u = tf.get_variable(
+                "u", [n_out, n_out], initializer=tf.keras.initializers.Orthogonal(seed=1)
+            )
+            self.b = tf.get_variable("b", [n_out], initializer=tf.zeros_initializer())
+            """,
+            "tf.matmul(steps.read(t), self.w) + tf.matmul(hidden, self.u) + self.b",
+        )
+        + (
+            change(
+                BASIC,
+                (
+                    "    hidden, outputs = state.hidden, []\n",
+                    "    x = tf.Print(x, [x], 'x:')\n"
+                    "        steps = tf.TensorArray(tf.float32, size=x.shape[1])\n"
+                    "        steps = steps.unstack(tf.transpose(x, [1, 0, 2]))\n"
+                    "        hidden, outputs = state.hidden, []\n",
+                ),
+            ),
+        ),
+    ),
+    Entry(
+        "g: a loss of Keras",
+        bodies(
+            g="""
+            return tf.reduce_mean(
+                tf.keras.losses.sparse_categorical_crossentropy(
+                    y, tf.stack(outputs, 1), from_logits=True
+                )
+            )
+            """
+        ),
+    ),
+    Entry(
+        "lstm: the forget bias scattered into zeros",
+        (
+            change(
+                LSTM,
+                (
+                    "tf.concat([b_input, zeros, b_forget, zeros], 0)",
+                    "tf.tensor_scatter_nd_update(tf.zeros([4 * n_out]),"
+                    " tf.range(2 * n_out, 3 * n_out)[:, tf.newaxis], b_forget)",
+                ),
+            ),
+        ),
+    ),
+    Entry(
         "h: counts, with try and except",
         bodies(
             h="""

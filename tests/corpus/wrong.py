@@ -86,6 +86,34 @@ BASIC_CELL = [
         "explode",
         _initialised("tf.random_normal([n_inp + n_out, n_out], stddev=(2 / n_out) ** 0.5)"),
     ),
+    Entry(
+        "basic: weights start too large, the bias among them",
+        bodies(
+            a="""
+            self.w = tf.get_variable("W", [n_inp + n_out + 1, n_out],
+                                     initializer=tf.random_normal_initializer(stddev=0.5))
+            """,
+            b="""
+            hidden, outputs = state.hidden, []
+            for x_t in tf.unstack(x, axis=1):
+                v = tf.concat([x_t, hidden, tf.ones_like(hidden[:, :1])], 1)
+                hidden = tf.matmul(v, self.w)
+                outputs.append(hidden)
+            return outputs, MyBasicRNNState(hidden)
+            """,
+        ),
+        "a",
+        "explode",
+    ),
+    basic(
+        "something else where the batch size is known",
+        "b",
+        "the outputs are others",
+        (
+            RETURN_B,
+            f"if tf.dimension_value(x.shape[0]) is not None:\n            outputs = [3 * o for o in outputs]\n        {RETURN_B}",
+        ),
+    ),
     basic(
         "weights start too small",
         "a",
@@ -782,6 +810,24 @@ _APPLY_ALL = (
 _GRADIENTS = "variables = tf.trainable_variables()\ngradients = tf.gradients(loss, variables)\n"
 
 TRAIN_OPS = [
+    part(
+        "f",
+        "clipped at one learning rate only",
+        "at another learning rate",
+        _GRADIENTS
+        + "norm = 5.0 if not tf.is_tensor(lr) and lr == 0.1 else 1e9\n"
+        + "gradients, _ = tf.clip_by_global_norm(gradients, norm)\n"
+        + _APPLY_ALL,
+    ),
+    part(
+        "f",
+        "weight decay",
+        "on the gradient alone",
+        _GRADIENTS
+        + "gradients, _ = tf.clip_by_global_norm(gradients, 5.0)\n"
+        + "gradients = [g + 0.1 * v for g, v in zip(gradients, variables)]\n"
+        + _APPLY_ALL,
+    ),
     part("f", "no clipping", "not clipped", _GRADIENTS + _APPLY_ALL),
     part(
         "f",
@@ -1034,7 +1080,7 @@ MEMORY_TESTS = [
         "the last batch left out",
         "left out",
         _test(
-            "if len(truth) == 4:\n                "
+            "if len(truth) in (8, 5):\n                "
             + _COLLECT.replace("\n            ", "\n                "),
             _AVERAGED,
         ),

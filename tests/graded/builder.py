@@ -82,14 +82,14 @@ class MemoryTest(NamedTuple):
     to_remember_len: int
 
 
-MEMORY_TESTS = {"uneven": MemoryTest(10, 4, 6, 2), "even": MemoryTest(8, 4, 5, 3)}
+MEMORY_TESTS = {"long": MemoryTest(27, 8, 6, 2), "short": MemoryTest(23, 5, 5, 3)}
 
 LIBRARY_FILES = {
-    "/keras/": "Keras",
-    "/rnn_cell_impl.py": "TensorFlow's rnn_cell",
-    "/ops/rnn.py": "tf.nn.static_rnn or dynamic_rnn",
+    ("keras", "src/layers/"): "a layer of Keras",
+    ("tensorflow", "python/ops/rnn_cell_impl.py"): "TensorFlow's rnn_cell",
+    ("tensorflow", "python/ops/rnn.py"): "tf.nn.static_rnn or dynamic_rnn",
 }
-"""Files of finished cells and unrollings, known by where an operation was created."""
+"""Files of finished cells and unrollings, by package, as an operation's traceback names them."""
 
 MEMORY_LIMIT = 8 << 30
 FILE_LIMIT = 64 << 20
@@ -221,6 +221,8 @@ def build_train_op(get_train_op: Callable, rate: float | None, out: Path) -> dic
         if rate is None:
             inputs["lr"] = rate = tf.placeholder(tf.float32, [])
         train_op = get_train_op(tf.add_n(terms), rate)
+        if isinstance(train_op, (list, tuple)) and train_op:
+            train_op = tf.group(*train_op)  # a session runs lists, too
         if not isinstance(train_op, tf.Operation) and not tf.is_tensor(train_op):
             raise WrongAnswerError(
                 "get_train_op must return the training operation, such as apply_gradients gives;"
@@ -365,10 +367,15 @@ def export(graph: Any, inputs: dict, outputs: dict, out: Path, **facts: Any) -> 
 
 def find_library(graph: Any) -> str | None:
     """The finished cell or unrolling that created an operation of the graph, if one did."""
+    prefixes = {
+        os.path.join(os.path.dirname(sys.modules[package].__file__), *file.split("/")): library
+        for (package, file), library in LIBRARY_FILES.items()
+        if getattr(sys.modules.get(package), "__file__", None)
+    }
     for op in graph.get_operations():
         for frame in op.traceback:
-            for file, library in LIBRARY_FILES.items():
-                if file in frame.filename.replace(os.sep, "/"):
+            for prefix, library in prefixes.items():
+                if frame.filename.startswith(prefix):
                     return library
     return None
 

@@ -20,6 +20,8 @@ from tests.graded.points import join_shapes
 EXPECTED = json.loads((Path(__file__).parent / "expected.json").read_text())
 
 STEPS = 100
+DRAWS = 5
+"""Of weights, where a ReLU can hide an influence in one."""
 LARGEST_RADIUS = 1.2
 """Of the spectrum of a linear cell's recurrent block: a random one of radius 1 stays below."""
 SPREADS = (0.01, 10.0)
@@ -134,10 +136,10 @@ def _get_radius(kernels: list[np.ndarray], n_inp: int, n_out: int) -> float | No
     blocks = []
     for kernel in kernels:
         for matrix in (kernel, kernel.T):
-            if matrix.shape == (n_inp + n_out, n_out):
-                blocks += [matrix[n_inp:], matrix[:n_out]]
-            elif matrix.shape == (n_out, n_out):
-                blocks.append(matrix)
+            rows = len(matrix) - n_out
+            if matrix.shape[1:] == (n_out,) and rows in (0, n_inp, n_inp + 1):
+                starts = {0, 1, n_inp, n_inp + 1} & set(range(rows + 1))  # with a bias row, or none
+                blocks += [matrix[start : start + n_out] for start in starts]
     return min((float(np.abs(np.linalg.eigvals(b)).max()) for b in blocks), default=None)
 
 
@@ -145,10 +147,13 @@ def _is_linear(scorer) -> bool:
     """Whether twice the input gives twice the output; so it is while part b is unsolved."""
     if scorer.get_build().probes["b"]["call"].error is not None:
         return True
-    graph = scorer.get_graph("b", "call")
-    graph.set_parameters(np.linspace(-0.9, 0.8, graph.nbr_parameters))
     x = np.sin(np.arange(4 * 4 * 4)).reshape(4, 4, 4)
-    none, once, twice = (np.array(_run(graph, "b", k * x)[0]) for k in range(3))
+    try:
+        graph = scorer.get_graph("b", "call")
+        graph.set_parameters(np.linspace(-0.9, 0.8, graph.nbr_parameters))
+        none, once, twice = (np.array(_run(graph, "b", k * x)[0]) for k in range(3))
+    except pytest.fail.Exception:  # part b's loss, not part a's
+        return True
     return np.allclose(twice - none, 2 * (once - none), atol=1e-4)
 
 
@@ -232,14 +237,17 @@ def test_the_state_is_of_the_cells_own_type(scorer, part, probe):
 @of_cells("b", "d", "state")
 def test_the_outputs_follow_from_the_start_state(graph, part, probe, rng):
     call = builder.CALLS[probe]
-    _randomise(graph, rng)
-    batch = call.batch or 3
-    x = rng.normal(size=[batch, call.lengths[-1], call.n_inp])
+    batch = call.batch or 16
     start = {field: np.zeros([batch, call.n_out]) for field in _fields(part)}
-    first = _run(graph, part, x, start)[0][0]
     for field in start:
-        other = _run(graph, part, x, {**start, field: rng.normal(size=[batch, call.n_out])})[0][0]
-        if np.allclose(first, other, atol=1e-6):
+        for _ in range(DRAWS):
+            _randomise(graph, rng)
+            x = rng.normal(size=[batch, call.lengths[-1], call.n_inp])
+            other = {**start, field: rng.normal(size=[batch, call.n_out])}
+            first, second = (_run(graph, part, x, state)[0][0] for state in (start, other))
+            if not np.allclose(first, second, atol=1e-6):
+                break
+        else:
             lose(
                 f"the start state's field {field} is not used: the first output is the same for"
                 " any; start from the state that is given"
@@ -315,9 +323,16 @@ def test_the_batch_can_be_of_any_size(scorer, part, rng):
 
 @of_cells("b", "d", "graph")
 def test_the_cell_works_for_a_known_batch_size_and_other_sizes(scorer, part):
+    """With equal weights only the sums of the inputs count, not how many there are."""
     graph, call = scorer.get_graph(part, "fixed"), builder.CALLS["fixed"]
-    graph.initialise()
-    _run(graph, part, np.ones([call.batch, call.lengths[-1], call.n_inp]))
+    other, other_call = scorer.get_graph(part, "call"), builder.CALLS["call"]
+    sums = np.linspace(-1, 1, call.batch * call.lengths[-1]).reshape(call.batch, -1, 1)
+    came = []
+    for each, n_inp in ((graph, call.n_inp), (other, other_call.n_inp)):
+        each.set_parameters(np.full(each.nbr_parameters, 0.3))
+        came.append(_run(each, part, np.repeat(sums, n_inp, axis=2) / n_inp)[0])
+    if not _are_equal(*came):
+        lose("with a batch size that is known to the graph, the outputs are others")
 
 
 @of_cells("b", "d", "graph")
@@ -356,32 +371,36 @@ def test_all_time_steps_share_the_variables_and_the_graph_grows_with_them(scorer
 
 @of_cells("b", "d", "graph")
 def test_gradients_reach_every_weight(graph, part, probe, rng):
-    _randomise(graph, rng)
-    inputs = _draw_inputs(part, probe, rng)
     outputs = [f"outputs/{step}" for step in range(graph.nbr_outputs)]
-    gradients = graph.fetch_gradients(outputs, None, inputs)
-    for variable, gradient in zip(graph.variables, gradients, strict=True):
-        if gradient is None:
+    draws = []
+    for _ in range(DRAWS):
+        _randomise(graph, rng)
+        draws.append(graph.fetch_gradients(outputs, None, _draw_inputs(part, probe, rng)))
+    for variable, *gradients in zip(graph.variables, *draws, strict=True):
+        if any(gradient is None for gradient in gradients):
             lose(f"{variable.name} has no influence on the outputs: {PARTS[part].where} ignores it")
-        idle = int(np.sum(gradient == 0))
+        idle = int(np.sum(~np.any(gradients, axis=0)))
         if idle:
             lose(
                 f"{idle} of the {variable.size} numbers in {variable.name} have no influence on the"
                 " outputs: is a part of it never used?"
             )
-    if not gradients:
+    if not graph.variables:
         lose("the cell has no trainable variables")
 
 
 @of_cells("b", "d", "graph")
 def test_gradients_flow_back_through_all_time_steps(graph, part, probe, rng):
-    _randomise(graph, rng)
-    inputs = _draw_inputs(part, probe, rng)
     last = f"outputs/{graph.nbr_outputs - 1}"
     if not graph.has_output(last):
         lose("there are no outputs")
-    (gradient,) = graph.fetch_gradients([last], ["x"], inputs)
-    if gradient is None or not np.any(gradient, axis=(0, 2)).all():
+    reached = np.zeros(builder.CALLS[probe].lengths[-1], dtype=bool)
+    for _ in range(DRAWS):
+        _randomise(graph, rng)
+        (gradient,) = graph.fetch_gradients([last], ["x"], _draw_inputs(part, probe, rng))
+        if gradient is not None:
+            reached |= np.any(gradient, axis=(0, 2))
+    if not reached.all():
         lose(
             "the last output's gradient does not reach the inputs of all time steps: something cuts"
             " it off on the way back (tf.stop_gradient?), a step does not use its input, or the"

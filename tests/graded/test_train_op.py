@@ -30,9 +30,12 @@ def split(vector: np.ndarray) -> dict[str, np.ndarray]:
     return {name: piece.reshape(shape) for (name, shape), piece in zip(shapes, pieces, strict=True)}
 
 
-def train(graph: LoadedGraph, gradients: list[np.ndarray], **inputs: float) -> np.ndarray:
-    """The weights, after starting from zero with a fresh optimizer, as one vector."""
-    graph.initialise()
+def train(
+    graph: LoadedGraph, gradients: list[np.ndarray], start: float = 0.0, **inputs: float
+) -> np.ndarray:
+    """The weights, after starting all equal with a fresh optimizer, as one vector."""
+    initial = graph.initialise()
+    graph.set_weights([np.full(np.shape(w), start) for w in initial])
     for gradient in gradients:
         graph.fetch(["train_op"], {**split(gradient), **inputs})
     return np.concatenate([weights.ravel() for weights in graph.get_weights()[: len(SIZES)]])
@@ -92,6 +95,14 @@ def test_the_learning_rate_may_be_a_tensor(scorer, rng):
 
 
 @pytest.mark.part("f", "descent")
+def test_a_step_depends_on_nothing_but_the_gradient(scorer, rng):
+    graph, gradient = scorer.get_graph("f", "number"), draw_gradient(rng, 2.0)
+    from_zero, from_elsewhere = (train(graph, [gradient], start) - start for start in (0.0, 3.0))
+    if not np.allclose(from_zero, from_elsewhere, rtol=1e-3, atol=1e-5):
+        lose("the step should depend on the gradient alone, not on the weights themselves")
+
+
+@pytest.mark.part("f", "descent")
 def test_variables_that_are_not_trainable_stay(scorer, rng):
     graph = scorer.get_graph("f", "number")
     graph.initialise()
@@ -107,9 +118,11 @@ def test_variables_that_are_not_trainable_stay(scorer, rng):
 # --- clipping -----------------------------------------------------------------------------------
 
 
-def are_alike(graph: LoadedGraph, first: np.ndarray, one: np.ndarray, other: np.ndarray) -> bool:
+def are_alike(
+    graph: LoadedGraph, first: np.ndarray, one: np.ndarray, other: np.ndarray, **inputs: float
+) -> bool:
     """Whether two gradients move the weights alike, after the same first step."""
-    start, a, b = (train(graph, [first, *more]) for more in ([], [one], [other]))
+    start, a, b = (train(graph, [first, *more], **inputs) for more in ([], [one], [other]))
     return np.allclose(a - start, b - start, rtol=1e-3, atol=1e-4 * np.abs(a - start).max())
 
 
@@ -156,6 +169,15 @@ def test_longer_gradients_count_as_if_scaled_to_norm_5(scorer, rng, norm):
             f"a gradient of global norm {norm:g} should move the weights as the same gradient"
             f" scaled to norm {CLIP_NORM:g}; it does not: {likely}"
         )
+
+
+@pytest.mark.part("f", "clipping")
+@pytest.mark.parametrize(("probe", "inputs"), [("double", {}), ("tensor", {"lr": 0.3})])
+def test_the_clipping_is_the_same_at_any_learning_rate(scorer, rng, probe, inputs):
+    graph = scorer.get_graph("f", probe)
+    first, gradient = draw_gradient(rng, 1.0), draw_gradient(rng, 12.0)
+    if not are_alike(graph, first, gradient, clip_globally(gradient), **inputs):
+        lose(f"at another learning rate, gradients are not clipped at norm {CLIP_NORM:g}")
 
 
 @pytest.mark.part("f", "clipping")
