@@ -86,6 +86,7 @@ MEMORY_TESTS = {"long": MemoryTest(27, 8, 6, 2), "short": MemoryTest(23, 5, 5, 3
 
 LIBRARY_FILES = {
     ("keras", "src/layers/"): "a layer of Keras",
+    ("tensorflow", "python/keras/layers/"): "TensorFlow's rnn_cell",
     ("tensorflow", "python/ops/rnn_cell_impl.py"): "TensorFlow's rnn_cell",
     ("tensorflow", "python/ops/rnn.py"): "tf.nn.static_rnn or dynamic_rnn",
 }
