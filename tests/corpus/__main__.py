@@ -1,6 +1,6 @@
 """Grades the whole corpus, every part of every entry, and prints the table of the README.
 
-    python -m tests.corpus        some four minutes on 2 cores
+    python -m tests.corpus        nine minutes on 2 cores
 
 The table is written to benchmarks/results/corpus.md, too; the exit status is 1 if an entry is not
 graded as it should be.
