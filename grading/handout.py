@@ -23,7 +23,7 @@ from tests.graded.parts import PARTS, TOTAL
 from tests.graded.submission import GIVEN_FILES, ROOT, SUBMITTED_FILES
 
 STUDENT_FILES = Path(__file__).parent / "student"
-"""README, settings and requirements of the handout, in place of the solution's."""
+"""README and settings of the handout, in place of the solution's."""
 
 CHECK_LIMIT = 600
 """Seconds for one run of pytest."""
@@ -92,12 +92,22 @@ def lay_out_handout(handout: Path, root: Path = ROOT) -> None:
     except OSError as error:
         raise HandoutError(f"{error.filename} cannot be read: {error.strerror}") from error
     files |= {path.name: path.read_text(encoding="utf-8") for path in STUDENT_FILES.iterdir()}
+    files["requirements.txt"] = _get_requirements(root)
     for file, content in files.items():
         if file.endswith(".py"):
             compile(content, file, "exec")
         path = handout / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
+
+
+def _get_requirements(root: Path) -> str:
+    """The program's packages, and of the tests' those of the public ones."""
+    program, tests = (
+        (root / folder / "requirements.txt").read_text(encoding="utf-8") for folder in ("", "tests")
+    )
+    needed = [line for line in tests.splitlines() if line.startswith(("pytest", "tabulate"))]
+    return program + "\n".join(needed) + "\n"
 
 
 def check_points(handout: Path, folder: Path, root: Path = ROOT) -> None:

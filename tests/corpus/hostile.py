@@ -19,7 +19,6 @@ from tests.corpus.entries import (
 )
 from tests.graded.submission import ROOT
 
-ALL = "abcdefgh"
 _UNSOLVED = "raise NotImplementedError('part (h): write run_memory_test')"
 
 
@@ -461,7 +460,6 @@ HOSTILE = [
     trick(
         "files that take over the grader",
         "",
-        change(TRAIN, ("import csv\n", "import csv\n")),
         add=_add_takeovers,
     ),
     trick("a link to the solution", "cd", add=_link_to_solution, reason="is a link"),

@@ -13,6 +13,7 @@ The file stands alone and imports TensorFlow in `main` only, so that JUDGE can r
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import json
 import os
@@ -83,6 +84,18 @@ class MemoryTest(NamedTuple):
 
 
 MEMORY_TESTS = {"long": MemoryTest(27, 8, 6, 2), "short": MemoryTest(23, 5, 5, 3)}
+
+PROBES = {
+    "a": VARIABLES,
+    "b": CALLS,
+    "c": VARIABLES,
+    "d": CALLS,
+    "e": SIN_LOSSES,
+    "f": RATES,
+    "g": MEMORY_LOSSES,
+    "h": MEMORY_TESTS,
+}
+"""The probes of each part, by name."""
 
 LIBRARY_FILES = {
     ("keras", "src/layers/"): "a layer of Keras",
@@ -324,17 +337,17 @@ def build_part(part: str, out: Path, seed: int) -> dict[str, Callable[[], dict[s
     def memory_test(probe: str) -> dict[str, Any]:
         return run_memory_test(get("run_memory_test"), MEMORY_TESTS[probe], seed)
 
-    build, probes = {
-        "a": (variables, VARIABLES),
-        "b": (call, CALLS),
-        "c": (variables, VARIABLES),
-        "d": (call, CALLS),
-        "e": (loss_sin, SIN_LOSSES),
-        "f": (train_op, RATES),
-        "g": (loss_memory, MEMORY_LOSSES),
-        "h": (memory_test, MEMORY_TESTS),
+    build = {
+        "a": variables,
+        "b": call,
+        "c": variables,
+        "d": call,
+        "e": loss_sin,
+        "f": train_op,
+        "g": loss_memory,
+        "h": memory_test,
     }[part]
-    return {probe: (lambda probe=probe: build(probe)) for probe in probes}
+    return {probe: functools.partial(build, probe) for probe in PROBES[part]}
 
 
 # --- how ----------------------------------------------------------------------------------------

@@ -49,6 +49,11 @@ class Variable(NamedTuple):
         return int(np.prod(self.shape))
 
 
+def join_shapes(variables: Iterable[Variable]) -> str:
+    """Variables by name and shape, for a message."""
+    return ", ".join(f"{v.name} {list(v.shape)}" for v in variables) or "none"
+
+
 def lose(reason: str) -> NoReturn:
     """Fails the test with one sentence for the student."""
     pytest.fail(reason, pytrace=False)

@@ -12,7 +12,7 @@ import secrets
 import shutil
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -320,8 +320,3 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         unfinished = path.with_name(f".unfinished-{path.name}")
         unfinished.write_text(json.dumps(scorer.to_gradescope(), indent=2))
         os.replace(unfinished, path)
-
-
-def join_shapes(variables: Iterable[Any]) -> str:
-    """Variables by name and shape, for a message."""
-    return ", ".join(f"{v.name} {list(v.shape)}" for v in variables) or "none"

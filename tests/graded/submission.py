@@ -128,10 +128,10 @@ def collect(out: Path, lost: Mapping[str, str], seed: int) -> Build:
             records = _read_records(out / f"{part}.json")
             probes[part] = {
                 name: _read_probe(out, part, name, records.get("", records.get(name)))
-                for name in _probe_names(part)
+                for name in builder.PROBES[part]
             }
         except ValueError as error:
-            probes[part] = {name: Probe(error=str(error)) for name in _probe_names(part)}
+            probes[part] = {name: Probe(error=str(error)) for name in builder.PROBES[part]}
     return Build(probes, seed)
 
 
@@ -175,21 +175,6 @@ def _kill(process: subprocess.Popen) -> None:
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.wait()
-
-
-def _probe_names(part: str) -> list[str]:
-    return list(
-        {
-            "a": builder.VARIABLES,
-            "b": builder.CALLS,
-            "c": builder.VARIABLES,
-            "d": builder.CALLS,
-            "e": builder.SIN_LOSSES,
-            "f": builder.RATES,
-            "g": builder.MEMORY_LOSSES,
-            "h": builder.MEMORY_TESTS,
-        }[part]
-    )
 
 
 def _read(path: Path, max_size: int) -> bytes | None:

@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 
 from tests.graded import builder
-from tests.graded.graphs import LoadedGraph, lose
+from tests.graded.graphs import LoadedGraph, join_shapes, lose
 from tests.graded.parts import PARTS
-from tests.graded.points import join_shapes
 
 EXPECTED = json.loads((Path(__file__).parent / "expected.json").read_text())
 
