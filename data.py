@@ -27,6 +27,9 @@ SIN_STEP = 0.15
 SIN_OMEGA = (0.5, 1.0)
 """Range of the angular frequency, in radians per unit of t."""
 
+BATCHES_A_DRAW = 8
+"""Number of batches drawn at a time: a call from the graph to Python takes longer than a draw."""
+
 TRAINING, TEST, CONTINUATION = range(3)
 """What a generator is for, the first part of its key: keys of different purposes never coincide."""
 
@@ -227,9 +230,10 @@ def to_human_readable(*sequences: np.ndarray, num_digits: int = 9) -> str:
 def one_pass(sess: tf.Session, it_init: tf.Operation, fetches: Any) -> Iterator[Any]:
     """Runs an iterator's initialiser, then yields the values of `fetches` batch by batch."""
     sess.run(it_init)
+    get_values = sess.make_callable(fetches)
     while True:
         try:
-            values = sess.run(fetches)
+            values = get_values()
         except tf.errors.OutOfRangeError:
             return
         yield values
@@ -259,16 +263,20 @@ def _dataset(
     training: bool,
     first_epoch: int,
 ) -> tf.data.Dataset:
-    """A set of batches that calls `draw(rng, number of sequences)` for each batch."""
+    """A set of batches that calls `draw(rng, number of sequences)` for some batches at a time."""
     _check_sizes(minimum=0, seed=seed, first_epoch=first_epoch)
     epochs = itertools.count(first_epoch)
 
     def one_epoch() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         rng = get_rng(seed, TRAINING, next(epochs)) if training else get_rng(seed, TEST)
-        for start in range(0, sz_dataset, sz_batch):
-            yield draw(rng, min(sz_batch, sz_dataset - start))
+        size = sz_batch * BATCHES_A_DRAW
+        for start in range(0, sz_dataset, size):
+            yield draw(rng, min(size, sz_dataset - start))
 
-    return tf.data.Dataset.from_generator(one_epoch, output_signature=signature).prefetch(1)
+    draws = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
+    return draws.flat_map(
+        lambda *arrays: tf.data.Dataset.from_tensor_slices(arrays).batch(sz_batch)
+    ).prefetch(1)
 
 
 def _check_sizes(minimum: int = 1, **sizes: int) -> None:

@@ -55,6 +55,8 @@ class Settings:
     learning_rate: float
     decay: str
     clip_norm: float
+    towers: int
+    unroll: str = "auto"
     train_size: int = 6400
     seed: int = 0
     activation: str | None = None
@@ -219,6 +221,18 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     add("--learning-rate", type=_positive, metavar="X", help="learning rate of the first step")
     add("--decay", choices=("constant", "cosine"), help="how the learning rate goes on")
     add("--clip-norm", type=_positive, metavar="X", help="largest global norm of the gradient")
+    add(
+        "--towers",
+        type=_count,
+        metavar="N",
+        help="parts of a batch that are trained on side by side (the number of usable cores)",
+    )
+    add(
+        "--unroll",
+        choices=("auto", "static", "dynamic"),
+        help="whether all time steps stand in the graph, or a loop; auto: a loop for long sequences"
+        f" ({Settings.unroll})",
+    )
 
 
 def _add_task_options(parser: argparse.ArgumentParser) -> None:
@@ -260,6 +274,7 @@ def resolve_settings(
         **TASK_DEFAULTS[args.task],
         **CELL_DEFAULTS[args.cell],
         **TRAINING_DEFAULTS[args.task, args.cell, activation],
+        "towers": count_usable_cores(),
     }
     for field in fields:
         if field.name in given and field.default is None and defaults.get(field.name) is None:
@@ -310,7 +325,7 @@ def run(
     _check_out_dir(out_dir, resume)
     tf.logging.set_verbosity(tf.logging.FATAL)
 
-    with tf.Graph().as_default(), tf.Session() as sess:
+    with tf.Graph().as_default(), tf.Session(config=train.get_session_config()) as sess:
         tf.set_random_seed(settings.seed)
         first_epoch = _get_first_epoch(settings, out_dir) if resume else 0
         hidden_size = match_hidden_size(settings) if settings.match_params else settings.hidden_size
@@ -352,6 +367,7 @@ def build_model(settings: Settings, hidden_size: int, first_epoch: int) -> Model
 
     import data
     import train
+    from rnn_cells import Tower, build_towers, run_cell
 
     generate, get_loss = {
         "sin": (data.generate_sin_data, train.get_loss_sin),
@@ -373,10 +389,13 @@ def build_model(settings: Settings, hidden_size: int, first_epoch: int) -> Model
         labels.set_shape([batch_size, *labels.shape[1:]])
 
     cell, output_wrapper, parameters = build_network(settings, hidden_size)
-    states, _ = cell(cell.get_zero_state_for_inp(x), x)
-    outputs = output_wrapper(states)
-    loss = get_loss(outputs, labels)
 
+    def build_tower(x: tf.Tensor, labels: tf.Tensor) -> Tower:
+        states, _ = run_cell(cell, cell.get_zero_state_for_inp(x), x, settings.unroll)
+        outputs = output_wrapper(states)
+        return Tower(outputs, get_loss(outputs, labels))
+
+    outputs, loss = build_towers(build_tower, x, labels, settings.towers)
     tf.train.create_global_step()
     nbr_steps = settings.epochs * math.ceil(settings.train_size / batch_size)
     learning_rate = train.get_learning_rate(settings.learning_rate, settings.decay, nbr_steps)
@@ -586,6 +605,13 @@ def report(result: dict[str, Any], settings: Settings, out_dir: Path) -> str:
             f" {1 / settings.num_digits:.1%})",
         ]
     return "\n".join([*lines, f"plots                {out_dir / plot}, {out_dir / 'training.png'}"])
+
+
+def count_usable_cores() -> int:
+    """The number of cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _name_cell(settings: Settings) -> str:

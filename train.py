@@ -35,6 +35,17 @@ LEARNING_RATE = "learning_rate"
 """The graph collection of the learning rates, one a training operation."""
 
 
+def get_session_config() -> tf.ConfigProto:
+    """For a session that starts soon: without TensorFlow's rewriting of graphs ("Grappler").
+
+    An unrolled graph is large and has nothing to gain from it: the first step comes a second
+    sooner, and the others take as long.
+    """
+    config = tf.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return config
+
+
 class TrainingError(Exception):
     """A failure of a training that its message explains in one line."""
 

@@ -71,7 +71,8 @@ class BasicRNNCell(RNNCell):
         outputs = []
         # (x_t h) W = x_t W_input + h W_hidden, and the first summand does not wait for h: one
         # product serves all time steps.
-        projected_inputs = tf.tensordot(self._to_time_major(x), w_input, 1) + self._b
+        products = tf.tensordot(self._to_time_major(x), w_input, 1)
+        projected_inputs = tf.nn.bias_add(products, self._b)
         for projected in tf.unstack(projected_inputs):
             hidden = self._activation(projected + tf.matmul(hidden, w_hidden))
             outputs.append(hidden)

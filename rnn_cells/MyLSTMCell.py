@@ -72,7 +72,8 @@ class MyLSTMCell(RNNCell):
         outputs = []
         # (x_t h) W = x_t W_input + h W_hidden, and the first summand does not wait for h: one
         # product serves all time steps.
-        projected_inputs = tf.tensordot(self._to_time_major(x), w_input, 1) + self._b
+        products = tf.tensordot(self._to_time_major(x), w_input, 1)
+        projected_inputs = tf.nn.bias_add(products, self._b)
         for projected in tf.unstack(projected_inputs):
             # i = input gate, j = candidate, f = forget gate, o = output gate
             #   i, j, f, o = (x_t h_{t-1}) W + b

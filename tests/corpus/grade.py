@@ -33,6 +33,9 @@ class Grade(NamedTuple):
 
     points: dict[str, float]
     reasons: dict[str, list[str]]
+    failures: dict[str, set[str]]
+    """The failed tests, by part and function, where others of the part passed: where something was
+    built, and a test saw what is wrong with it."""
 
     def get_lost(self) -> str:
         return "".join(p for p, points in self.points.items() if points < PARTS[p].points)
@@ -126,6 +129,11 @@ def judge(build: Build, parts: str) -> Grade:
     class Judge:
         scorer: points.Scorer
 
+        def __init__(self) -> None:
+            self.parts: dict[str, str] = {}  # by the tests' ids
+            self.passed: set[str] = set()  # parts
+            self.failures: dict[str, set[str]] = {}
+
         @pytest.hookimpl(trylast=True)
         def pytest_configure(self, config: pytest.Config) -> None:
             self.scorer = config.stash[points.SCORER]
@@ -139,6 +147,15 @@ def judge(build: Build, parts: str) -> Grade:
                 for item, marker in zip(items, markers, strict=True)
                 if marker and marker.args[0] in parts
             ]
+            self.parts = {i.nodeid: i.get_closest_marker("part").args[0] for i in items}
+
+        def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+            part = self.parts[report.nodeid]
+            if report.failed:
+                test = report.nodeid.partition("::")[2].partition("[")[0]
+                self.failures.setdefault(part, set()).add(test)
+            elif report.when == "call" and report.passed:
+                self.passed.add(part)
 
     judge = Judge()
     with contextlib.redirect_stdout(io.StringIO()), _in_folder(ROOT):
@@ -150,6 +167,7 @@ def judge(build: Build, parts: str) -> Grade:
     return Grade(
         {part: judge.scorer.score_part(part) for part in parts},
         {part: judge.scorer.get_reasons(part) for part in parts},
+        {part: tests for part, tests in judge.failures.items() if part in judge.passed},
     )
 
 

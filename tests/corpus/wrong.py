@@ -11,7 +11,7 @@ B_A = 'self._b = tf.get_variable("b", [n_out], initializer=tf.zeros_initializer(
 LOOP_B = "hidden = self._activation(projected + tf.matmul(hidden, w_hidden))"
 RETURN_B = "return outputs, MyBasicRNNState(hidden)"
 START_B = "hidden = state.hidden\n"
-PROJECT = "tf.tensordot(self._to_time_major(x), w_input, 1) + self._b"
+ADD_BIAS = "tf.nn.bias_add(products, self._b)"
 UNSTACK = "in tf.unstack(projected_inputs)"
 APPEND = "outputs.append(hidden)"
 
@@ -184,7 +184,7 @@ BASIC_CELL = [
         "the bias is missing",
         "b",
         "the bias is missing",
-        (f"{PROJECT}", PROJECT[: -len(" + self._b")]),
+        (ADD_BIAS, "products"),
     ),
     basic(
         "outputs in reverse order",
@@ -362,7 +362,7 @@ LSTM_CELL = [
             "zeros = tf.zeros([n_out])\n"
             '            self._b2 = tf.get_variable("b2", [4 * n_out], initializer=tf.zeros_initializer())',
         ),
-        (PROJECT, f"{PROJECT} + self._b2"),
+        (ADD_BIAS, f"{ADD_BIAS} + self._b2"),
     ),
     lstm(
         "three gates and no candidate",
@@ -511,9 +511,7 @@ LSTM_CELL = [
         "no influence",
         (HIDDEN, HIDDEN.replace("sigmoid(o)", "sigmoid(f)")),
     ),
-    lstm(
-        "the bias is missing", "d", "the bias is missing", (PROJECT, PROJECT[: -len(" + self._b")])
-    ),
+    lstm("the bias is missing", "d", "the bias is missing", (ADD_BIAS, "products")),
     lstm(
         "the state's fields are swapped",
         "d",
@@ -828,6 +826,16 @@ TRAIN_OPS = [
         + "gradients = [g + 0.1 * v for g, v in zip(gradients, variables)]\n"
         + _APPLY_ALL,
     ),
+    part(
+        "f",
+        "weight decay, frozen variables too",
+        "not trainable",
+        _GRADIENTS
+        + "gradients, _ = tf.clip_by_global_norm(gradients, 5.0)\n"
+        + "with tf.control_dependencies([v.assign_sub(0.1 * v) for v in tf.global_variables()]):\n"
+        + "    "
+        + _APPLY_ALL,
+    ),
     part("f", "no clipping", "not clipped", _GRADIENTS + _APPLY_ALL),
     part(
         "f",
@@ -1041,6 +1049,22 @@ MEMORY_TESTS = [
          except tf.errors.OutOfRangeError:
              pass
          return MemoryTestResult(np.mean(losses), np.concatenate(correct).mean())
+         """,
+    ),
+    part(
+        "h",
+        "what is left of the training set",
+        "that of the training set",
+        """
+         losses, correct = [0.0], [np.zeros([0, to_remember_len])]
+         try:
+             while True:
+                 l, o, y = sess.run([loss, outputs[-to_remember_len:], labels])
+                 losses = [*losses[1:], l]
+                 correct.append(_is_recalled(o, y))
+         except tf.errors.OutOfRangeError:
+             pass
+         return MemoryTestResult(np.mean(losses), np.concatenate([[0.0], *map(np.ravel, correct)]).mean())
          """,
     ),
     part(

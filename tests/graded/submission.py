@@ -32,6 +32,8 @@ GIVEN_FILES = (
     "rnn_cells/__init__.py",
     "rnn_cells/RNNCell.py",
     "rnn_cells/RNNOutputWrapper.py",
+    "rnn_cells/towers.py",
+    "rnn_cells/unrolling.py",
 )
 """What they need to run."""
 
