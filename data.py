@@ -35,6 +35,9 @@ TRAINING, TEST, CONTINUATION = range(3)
 
 BLANK, DELIMITER = "␣", "#"
 
+PADDING = -1
+"""The target after the end of a sequence: nothing is asked there."""
+
 
 def generate_sin_data(
     sz_dataset: int,
@@ -92,6 +95,7 @@ def generate_memory_data(
     num_digits: int = 9,
     recall_input: str = "blank",
     *,
+    min_blank_separation_len: int | None = None,
     seed: int = 0,
     training: bool = True,
     first_epoch: int = 0,
@@ -115,18 +119,29 @@ def generate_memory_data(
         blank_separation_len: The number of blanks between the digits and the delimiter.
         num_digits: The number of kinds of digits (the sheet's 9: from 0 to 8).
         recall_input: "blank" or "truth".
+        min_blank_separation_len: If given, each sequence has a number of blanks of its own, uniform
+            from this to `blank_separation_len`, and is padded at its end to the length of the
+            longest: with blanks in x, with `PADDING` in y.
         seed: Seeds the generator, a whole number from 0.
         training: Whether each pass draws fresh sequences; otherwise all passes are the same.
         first_epoch: The epoch of a training set's first pass.
 
     Returns:
         A set of batches (x [B, T, C] float32 one-hot, y [B, T] int32), with C = `num_digits` + 2
-        symbols; the last L entries of y are the digits.
+        symbols; the last L entries of y, padding apart, are the digits.
 
     Raises:
-        ValueError: If a size is not a positive whole number, or `recall_input` is another word.
+        ValueError: If a size is not a positive whole number, `recall_input` is another word, or the
+            least number of blanks is larger than the largest.
     """
     _check_sizes(sz_dataset=sz_dataset, sz_batch=sz_batch, num_digits=num_digits)
+    if min_blank_separation_len is not None:
+        _check_sizes(minimum=0, min_blank_separation_len=min_blank_separation_len)
+        if min_blank_separation_len > blank_separation_len:
+            raise ValueError(
+                f"min_blank_separation_len ({min_blank_separation_len}) must not be larger than"
+                f" blank_separation_len ({blank_separation_len})"
+            )
     len_inp = get_memory_length(to_remember_len, blank_separation_len, recall_input)
     nbr_symbols = num_digits + 2
     signature = (
@@ -136,7 +151,13 @@ def generate_memory_data(
 
     def draw(rng: np.random.Generator, nbr_sequences: int) -> tuple[np.ndarray, np.ndarray]:
         inputs, targets = draw_memory(
-            rng, nbr_sequences, to_remember_len, blank_separation_len, num_digits, recall_input
+            rng,
+            nbr_sequences,
+            to_remember_len,
+            blank_separation_len,
+            num_digits,
+            recall_input,
+            min_blank_separation_len,
         )
         return np.eye(nbr_symbols, dtype=np.float32)[inputs], targets
 
@@ -168,6 +189,7 @@ def draw_memory(
     blank_separation_len: int,
     num_digits: int = 9,
     recall_input: str = "blank",
+    min_blank_separation_len: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Symbols of the memory task, as described at `generate_memory_data`.
 
@@ -177,15 +199,24 @@ def draw_memory(
     len_inp = get_memory_length(to_remember_len, blank_separation_len, recall_input)
     blank, delimiter = num_digits, num_digits + 1
     digits = rng.integers(num_digits, size=[nbr_sequences, to_remember_len], dtype=np.int32)
+    nbr_blanks = np.full([nbr_sequences, 1], blank_separation_len)
+    if min_blank_separation_len is not None:
+        nbr_blanks = rng.integers(
+            min_blank_separation_len, blank_separation_len, nbr_blanks.shape, endpoint=True
+        )
+    at_delimiter = to_remember_len + nbr_blanks
+    recall_start = at_delimiter + (recall_input == "blank")
 
     inputs = np.full([nbr_sequences, len_inp], blank, np.int32)
     inputs[:, :to_remember_len] = digits
-    inputs[:, to_remember_len + blank_separation_len] = delimiter
-    if recall_input == "truth" and to_remember_len > 1:
-        inputs[:, -(to_remember_len - 1) :] = digits[:, :-1]
+    np.put_along_axis(inputs, at_delimiter, delimiter, axis=1)
+    if recall_input == "truth":
+        hints = at_delimiter + np.arange(1, to_remember_len)
+        np.put_along_axis(inputs, hints, digits[:, :-1], axis=1)
 
     targets = np.full([nbr_sequences, len_inp], blank, np.int32)
-    targets[:, -to_remember_len:] = digits
+    targets[np.arange(len_inp) >= recall_start + to_remember_len] = PADDING
+    np.put_along_axis(targets, recall_start + np.arange(to_remember_len), digits, axis=1)
     return inputs, targets
 
 
@@ -222,9 +253,9 @@ def to_human_readable(*sequences: np.ndarray, num_digits: int = 9) -> str:
         *sequences: Each [T] integer symbols, or [T, C] one-hot or logits (their largest counts).
         num_digits: The number of kinds of digits, which tells blank and delimiter from them.
     """
-    names = [*map(str, range(num_digits)), BLANK, DELIMITER]
+    names = [*map(str, range(num_digits)), BLANK, DELIMITER, ""]  # the last for PADDING
     symbols = [np.argmax(s, axis=1) if np.ndim(s) == 2 else s for s in sequences]
-    return " → ".join(" ".join(names[symbol] for symbol in s) for s in symbols)
+    return " → ".join(" ".join(names[symbol] for symbol in s).rstrip() for s in symbols)
 
 
 def one_pass(sess: tf.Session, it_init: tf.Operation, fetches: Any) -> Iterator[Any]:

@@ -67,6 +67,7 @@ class Settings:
     input_noise: float | None = None
     to_remember_len: int | None = None
     blank_separation_len: int | None = None
+    min_blank_separation_len: int | None = None
     num_digits: int | None = None
     recall_input: str | None = None
 
@@ -77,6 +78,7 @@ TASK_DEFAULTS: dict[str, dict[str, Any]] = {
     "memory": {
         "to_remember_len": 8,
         "blank_separation_len": 5,
+        "min_blank_separation_len": None,
         "num_digits": 9,
         "recall_input": "blank",
     },
@@ -251,6 +253,12 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
     length, blanks = default["to_remember_len"], default["blank_separation_len"]
     add("--to-remember-len", type=_count, metavar="N", help=f"digits to recall ({length})")
     add("--blank-separation-len", type=_natural, metavar="N", help=f"blanks after them ({blanks})")
+    add(
+        "--min-blank-separation-len",
+        type=_natural,
+        metavar="N",
+        help="draw the number of blanks of each sequence from this to --blank-separation-len",
+    )
     add("--num-digits", type=_count, metavar="N", help=f"kinds ({default['num_digits']})")
     add(
         "--recall-input",
@@ -277,7 +285,8 @@ def resolve_settings(
         "towers": count_usable_cores(),
     }
     for field in fields:
-        if field.name in given and field.default is None and defaults.get(field.name) is None:
+        applies = field.name in TASK_DEFAULTS[args.task] or defaults.get(field.name) is not None
+        if field.name in given and field.default is None and not applies:
             parser.error(
                 f"{_flag(field.name)} does not apply to --task {args.task} --cell {args.cell}:"
                 " leave it out"
@@ -302,7 +311,14 @@ def resolve_settings(
                 )
         return dataclasses.replace(saved, **given)
 
-    return Settings(**{**defaults, **given})
+    settings = Settings(**{**defaults, **given})
+    least, most = settings.min_blank_separation_len, settings.blank_separation_len
+    if least is not None and least > most:
+        parser.error(
+            f"--min-blank-separation-len ({least}) is more than --blank-separation-len ({most}):"
+            " lower it"
+        )
+    return settings
 
 
 def run(
@@ -318,7 +334,7 @@ def run(
         train.DivergenceError: If the training diverges.
         train.CheckpointError: If a checkpoint cannot be written or read.
     """
-    with _quiet_stderr():
+    with quiet_stderr():
         import tensorflow.compat.v1 as tf
 
         import train
@@ -373,6 +389,8 @@ def build_model(settings: Settings, hidden_size: int, first_epoch: int) -> Model
         "sin": (data.generate_sin_data, train.get_loss_sin),
         "memory": (data.generate_memory_data, train.get_loss_memory),
     }[settings.task]
+    if settings.min_blank_separation_len is not None:
+        get_loss = train.get_loss_memory_padded
     batch_size = settings.batch_size
     of_task = {name: getattr(settings, name) for name in TASK_DEFAULTS[settings.task]}
     of_task["seed"] = settings.seed
@@ -543,16 +561,16 @@ def evaluate_memory(
     sess: tf.Session, model: Model, settings: Settings, out_dir: Path
 ) -> dict[str, float]:
     """Test loss, recall accuracy and an example; writes `recall.png`."""
-    import data
     import test
 
+    outputs, labels = get_recalled(model, settings)
     result = test.run_memory_test(
-        sess, model.loss, model.outputs, model.labels, model.it_test_init, settings.to_remember_len
+        sess, model.loss, outputs, labels, model.it_test_init, settings.to_remember_len
     )
     test.plot_recall(
         sess,
-        model.outputs,
-        model.labels,
+        outputs,
+        labels,
         model.it_test_init,
         settings.to_remember_len,
         _name_cell(settings),
@@ -562,11 +580,35 @@ def evaluate_memory(
     return {
         "test_loss": result.loss,
         "recall_accuracy": result.accuracy,
-        "memoryless_loss": data.get_memoryless_loss(
-            len(model.outputs), settings.to_remember_len, settings.num_digits
-        ),
+        "memoryless_loss": get_memoryless_loss(settings),
         "example": _render_example(sess, model, settings.num_digits),
     }
+
+
+def get_recalled(model: Model, settings: Settings) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Outputs and labels of which the last L are the digits to recall."""
+    import test
+
+    if settings.min_blank_separation_len is None:
+        return model.outputs, model.labels
+    return test.select_recalled(model.outputs, model.labels, settings.to_remember_len)
+
+
+def get_memoryless_loss(settings: Settings) -> float:
+    """The loss of the best guess without a memory, over all numbers of blanks."""
+    import data
+
+    most = settings.blank_separation_len
+    least = most if settings.min_blank_separation_len is None else settings.min_blank_separation_len
+    losses = [
+        data.get_memoryless_loss(
+            data.get_memory_length(settings.to_remember_len, nbr_blanks, settings.recall_input),
+            settings.to_remember_len,
+            settings.num_digits,
+        )
+        for nbr_blanks in range(least, most + 1)
+    ]
+    return sum(losses) / len(losses)
 
 
 def _render_example(sess: tf.Session, model: Model, num_digits: int) -> dict[str, str]:
@@ -711,7 +753,7 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Keeps off the screen what C++ writes to standard error, unless the block fails.
 
     TensorFlow reports missing GPUs while it is imported, before its log level is heeded.

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from matplotlib.figure import Figure
 
-from data import CONTINUATION, SIN_STEP, draw_sin, get_rng, one_pass, replacing
+from data import CONTINUATION, PADDING, SIN_STEP, draw_sin, get_rng, one_pass, replacing
 from rnn_cells import RNNCell, RNNOutputWrapper
 
 WARM_UP = 30
@@ -139,6 +139,25 @@ def run_memory_test(
     ### END SOLUTION
 
 
+def select_recalled(
+    outputs: list[tf.Tensor], labels: tf.Tensor, to_remember_len: int
+) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """The outputs where the digits are asked for, in sequences padded at their ends.
+
+    Args:
+        outputs: List of T logits [B, C].
+        labels: The true symbols [B, T], padded by `data.PADDING`.
+        to_remember_len: L; of each sequence, the last L outputs that are not padding.
+
+    Returns:
+        List of L logits [B, C], and their labels [B, L].
+    """
+    lengths = tf.reduce_sum(tf.cast(tf.not_equal(labels, PADDING), tf.int32), 1, keepdims=True)
+    places = lengths + tf.range(-to_remember_len, 0)
+    recalled = tf.gather(tf.stack(outputs, axis=1), places, batch_dims=1)
+    return tf.unstack(recalled, to_remember_len, axis=1), tf.gather(labels, places, batch_dims=1)
+
+
 def get_mean_loss(
     sess: tf.Session, loss: tf.Tensor, labels: tf.Tensor, it_test_init: tf.Operation
 ) -> float:
@@ -190,7 +209,7 @@ def plot_recall(
     )
     axes.set(
         title=f"Memory task, {rnn_type} cell: {correct.mean():.2%} of the digits recalled\n"
-        f"in {len(correct):,} test sequences of {len(outputs)} steps",
+        f"in {len(correct):,} test sequences",
         xlabel="position of the digit",
         ylabel="accuracy",
         ylim=(0, 1.02),

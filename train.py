@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from tqdm import tqdm
 
-from data import one_pass, replacing
+from data import PADDING, one_pass, replacing
 
 OPTIMIZERS = {
     "gradient_descent": tf.train.GradientDescentOptimizer,
@@ -35,13 +35,18 @@ LEARNING_RATE = "learning_rate"
 """The graph collection of the learning rates, one a training operation."""
 
 
-def get_session_config() -> tf.ConfigProto:
+def get_session_config(nbr_threads: int = 0) -> tf.ConfigProto:
     """For a session that starts soon: without TensorFlow's rewriting of graphs ("Grappler").
 
     An unrolled graph is large and has nothing to gain from it: the first step comes a second
     sooner, and the others take as long.
+
+    Args:
+        nbr_threads: The number of threads that compute; 0 for one a core.
     """
-    config = tf.ConfigProto()
+    config = tf.ConfigProto(
+        intra_op_parallelism_threads=nbr_threads, inter_op_parallelism_threads=nbr_threads
+    )
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     return config
 
@@ -104,6 +109,23 @@ def get_loss_memory(outputs: list[tf.Tensor], y: tf.Tensor) -> tf.Tensor:
     logits = tf.stack(outputs, axis=1)
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
     ### END SOLUTION
+
+
+def get_loss_memory_padded(outputs: list[tf.Tensor], y: tf.Tensor) -> tf.Tensor:
+    """`get_loss_memory` for sequences of different lengths, padded at their ends.
+
+    Args:
+        outputs: List of T logits [B, C].
+        y: The true symbols [B, T], or `data.PADDING` where nothing is asked.
+
+    Returns:
+        A scalar, the mean over the sequences of the mean over the steps of each.
+    """
+    asked = tf.cast(tf.not_equal(y, PADDING), tf.float32)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=tf.maximum(y, 0), logits=tf.stack(outputs, axis=1)
+    )
+    return tf.reduce_mean(tf.reduce_sum(asked * losses, 1) / tf.reduce_sum(asked, 1))
 
 
 def get_learning_rate(
