@@ -157,7 +157,8 @@ def _copy(template: _Template, part: _Part) -> _Built:
         if name.lstrip("^").partition(":")[0] not in names
     }
     for old, new in zip(template.part, part, strict=True):
-        input_map[old.op.name] = new
+        if old.op.name in input_map:  # a network may do without the labels
+            input_map[old.op.name] = new
     outputs, loss, gradients = template.built
     known = [gradient for gradient in gradients if gradient is not None]
     copies = iter(

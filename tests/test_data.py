@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import data
@@ -87,6 +87,61 @@ def test_all_digits_are_drawn_alike():
     chi_squared = ((counts - expected) ** 2 / expected).sum()
     assert len(counts) == 9
     assert chi_squared < 26.1  # the 99.9 % quantile for 8 degrees of freedom
+
+
+class FixedDigitsAndBlanks(FixedDigits):
+    """Two sequences: one with 1 blank, one with 3."""
+
+    def integers(self, low, high=None, size=None, *, dtype=np.int32, endpoint=False):
+        if endpoint:
+            assert (low, high, tuple(size)) == (1, 3, (2, 1))
+            return np.array([[1], [3]])
+        return super().integers(low, size, dtype)
+
+
+def test_memory_sequences_with_their_own_number_of_blanks_by_hand():
+    drawn = data.draw_memory(
+        FixedDigitsAndBlanks([[3, 1], [1, 5]]), 2, 2, 3, min_blank_separation_len=1
+    )
+    assert [data.to_human_readable(*sequences) for sequences in zip(*drawn, strict=True)] == [
+        "3 1 ␣ # ␣ ␣ ␣ ␣ → ␣ ␣ ␣ ␣ 3 1",
+        "1 5 ␣ ␣ ␣ # ␣ ␣ → ␣ ␣ ␣ ␣ ␣ ␣ 1 5",
+    ]
+    assert drawn[1][0].tolist() == [9, 9, 9, 9, 3, 1, data.PADDING, data.PADDING]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 5),
+    st.tuples(st.integers(0, 6), st.integers(0, 6)).map(sorted),
+    st.sampled_from(["blank", "truth"]),
+)
+def test_padded_sequences_are_shorter_ones_and_padding(length, blanks, recall_input):
+    least, most = blanks
+    rng = np.random.default_rng(least + 10 * most)
+    drawn = data.draw_memory(rng, 40, length, most, 9, recall_input, least)
+    seen = set()
+    for inputs, targets in zip(*drawn, strict=True):
+        nbr_blanks = int(np.argmax(inputs == D)) - length
+        seen.add(nbr_blanks)
+        end = data.get_memory_length(length, nbr_blanks, recall_input)
+        expected = data.draw_memory(
+            FixedDigits([inputs[:length]]), 1, length, nbr_blanks, 9, recall_input
+        )
+        assert (inputs[:end].tolist(), targets[:end].tolist()) == tuple(
+            array[0].tolist() for array in expected
+        )
+        assert set(inputs[end:]) <= {_}
+        assert set(targets[end:]) <= {data.PADDING}
+    assert seen <= set(range(least, most + 1))
+    assert len(seen) > (least < most)
+
+
+def test_the_least_number_of_blanks_is_checked():
+    with pytest.raises(ValueError, match=r"min_blank_separation_len \(3\) must not be larger"):
+        data.generate_memory_data(4, 2, 3, 2, min_blank_separation_len=3)
+    with pytest.raises(ValueError, match="min_blank_separation_len must be a whole number from 0"):
+        data.generate_memory_data(4, 2, 3, 2, min_blank_separation_len=-1)
 
 
 def test_memory_batches_are_one_hot(sess):

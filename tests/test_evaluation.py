@@ -187,3 +187,15 @@ def test_the_continuation_figure_shows_five_curves_and_the_error(sess, tmp_path,
     mean, median, always_zero = error_panel.lines
     assert len(mean.get_ydata()) == len(median.get_ydata()) == 20
     assert set(always_zero.get_ydata()) == {0.5}
+
+
+def test_the_recalled_outputs_of_padded_sequences(sess):
+    labels = np.array([[9, 9, 3, 1, data.PADDING], [9, 9, 9, 4, 2], [5, 6] + 3 * [data.PADDING]])
+    logits = np.arange(3 * 5 * 11, dtype=np.float32).reshape(3, 5, 11)
+    outputs, recalled = test.select_recalled(
+        tf.unstack(tf.constant(logits), axis=1), tf.constant(labels, tf.int32), 2
+    )
+    outputs, recalled = sess.run([outputs, recalled])
+    assert recalled.tolist() == [[3, 1], [4, 2], [5, 6]]
+    np.testing.assert_array_equal(outputs[0], logits[[0, 1, 2], [2, 3, 0]])
+    np.testing.assert_array_equal(outputs[1], logits[[0, 1, 2], [3, 4, 1]])

@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import data
 import main
 import train
 from tests import oracle
@@ -54,6 +55,22 @@ def test_the_losses_equal_numpy(batch, len_inp, classes, scale):
         assert value_of(sess, loss) == pytest.approx(oracle.cross_entropy(logits, labels), rel=1e-4)
         loss = train.get_loss_sin(tf.split(tf.constant(predictions), len_inp, axis=1), truth)
         assert value_of(sess, loss) == pytest.approx(np.mean((predictions - truth) ** 2), rel=1e-4)
+
+
+def test_the_padded_memory_loss_is_the_mean_of_each_sequences_own(sess):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=[3, 7, 5]).astype(np.float32)
+    labels = rng.integers(5, size=[3, 7])
+    lengths = [7, 4, 1]
+    losses = [
+        oracle.cross_entropy(logits[[b], :length], labels[[b], :length])
+        for b, length in enumerate(lengths)
+    ]
+    for b, length in enumerate(lengths):
+        labels[b, length:] = data.PADDING
+    outputs = tf.unstack(tf.constant(logits), axis=1)
+    loss = train.get_loss_memory_padded(outputs, tf.constant(labels, tf.int32))
+    assert value_of(sess, loss) == pytest.approx(np.mean(losses), rel=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [tf.int32, tf.int64])

@@ -122,6 +122,26 @@ def test_the_memory_task_prints_a_sequence_and_the_guess_without_memory(tmp_path
     assert f"a guess without memory has {3 * np.log(9) / 12:.4f}" in printed
 
 
+def test_each_sequence_can_have_a_lag_of_its_own(tmp_path, capsys):
+    line = "--cell lstm --task memory --to-remember-len 2 --min-blank-separation-len 0"
+    assert run(tmp_path, line, *TINY) == 0
+    result = json.loads((tmp_path / "result.json").read_text())
+    lengths = [2 * 2 + nbr_blanks + 1 for nbr_blanks in range(6)]
+    expected = np.mean([2 * np.log(9) / length for length in lengths])
+    assert result["memoryless_loss"] == pytest.approx(expected)
+    assert 0 <= result["recall_accuracy"] <= 1
+    assert len(result["example"]["sequence"].split(" → ")[1].split()) in lengths
+
+
+@pytest.mark.parametrize("more", ["--towers 1", "--towers 3", "--unroll dynamic"])
+def test_how_a_network_is_run_changes_nothing_but_rounding(tmp_path, more):
+    line = "--cell lstm --task memory --blank-separation-len 3"
+    assert run(tmp_path / "a", line, *TINY, "--towers", "2") == 0
+    assert run(tmp_path / "b", line, *TINY, *more.split()) == 0
+    a, b = (np.loadtxt(tmp_path / name / "metrics.csv", delimiter=",", skiprows=1) for name in "ab")
+    np.testing.assert_allclose(a, b, rtol=1e-3)
+
+
 def test_config_json_is_enough_to_run_it_again(tmp_path):
     line = "--task memory --cell lstm --learning-rate 0.02 --recall-input truth --chrono"
     assert run(tmp_path / "a", line, *TINY) == 0

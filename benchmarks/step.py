@@ -1,0 +1,434 @@
+"""One training step (forward, backward, clip, apply), beside what a user would pick instead.
+
+    python -m benchmarks.step
+
+Both cells at four shapes; the peers are Keras's layers, PyTorch's, TensorFlow's own cells under
+`static_rnn`, and `BlockLSTM`, each as its documentation would have it, with plain gradient descent
+at a learning rate of 0.01 and gradients clipped at a global norm of 5. Each has a process of its
+own and they take turns, so that a busy moment of the machine hits all of them. Prints a table of
+medians and ratios, and writes it with all figures to benchmarks/results/step.{md,json}. PyTorch is
+left out where it is not installed. Ten minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import json
+import multiprocessing
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tabulate import tabulate
+from tqdm import tqdm
+
+import main as program
+
+RESULTS = Path(__file__).parent / "results"
+LEARNING_RATE, CLIP_NORM = 0.01, 5.0
+WARM_UP = 3
+"""Number of steps that are not counted."""
+PAUSE = 0.3
+"""Seconds between two turns: PyTorch's threads go on spinning for some time."""
+
+
+class Work(NamedTuple):
+    """What is trained."""
+
+    cell: str
+    batch: int
+    len_inp: int
+    hidden: int
+    n_inp: int
+
+    def get_name(self) -> str:
+        return f"{self.cell} {self.batch} × {self.len_inp} × {self.hidden}"
+
+    def draw(self) -> tuple[Any, Any]:
+        """A batch x [B, T, I] and y [B, T]: sines for one input, symbols for more."""
+        import numpy as np
+
+        import data
+
+        rng = np.random.default_rng(0)
+        if self.n_inp == 1:
+            curves = data.draw_sin(rng, self.batch, self.len_inp + 1)
+            return curves[:, :-1, np.newaxis], curves[:, 1:]
+        symbols = rng.integers(self.n_inp, size=[self.batch, self.len_inp], dtype=np.int32)
+        return np.eye(self.n_inp, dtype=np.float32)[symbols], symbols
+
+
+SHAPES = ((500, 100, 32, 1), (100, 100, 64, 1), (128, 22, 128, 11), (128, 117, 128, 11))
+"""Batch, time steps, hidden units, inputs."""
+WORK = [Work(cell, *shape) for cell in ("basic", "lstm") for shape in SHAPES]
+
+Step = Callable[[], Any]
+
+
+# --- the contenders: functions that build a network and return its training step ----------------
+
+
+def build_ours(work: Work, nbr_towers: int | None = None) -> Step:
+    import train
+    from rnn_cells import BasicRNNCell, MyLSTMCell, RNNOutputWrapper, Tower, build_towers
+
+    cell = {"basic": BasicRNNCell, "lstm": MyLSTMCell}[work.cell](work.n_inp, work.hidden)
+    readout = RNNOutputWrapper(work.hidden, work.n_inp)
+    get_loss = train.get_loss_sin if work.n_inp == 1 else train.get_loss_memory
+
+    def build_tower(x: Any, y: Any) -> Tower:
+        states, _ = cell(cell.get_zero_state_for_inp(x), x)
+        outputs = readout(states)
+        return Tower(outputs, get_loss(outputs, y))
+
+    x, y = _get_batch(work)
+    return _make_step(
+        build_towers(build_tower, x, y, nbr_towers or program.count_usable_cores()).loss
+    )
+
+
+def build_ours_on_one_tower(work: Work) -> Step:
+    return build_ours(work, nbr_towers=1)
+
+
+def build_static_rnn(work: Work) -> Step:
+    """TensorFlow 1.x's own cells, which are private by now."""
+    import tensorflow.compat.v1 as tf
+    from tensorflow.python.ops import rnn_cell_impl
+
+    if work.cell == "lstm":
+        cell = rnn_cell_impl.BasicLSTMCell(work.hidden)
+    else:
+        cell = rnn_cell_impl.BasicRNNCell(work.hidden, activation=tf.identity)
+    x, y = _get_batch(work)
+    states, _ = tf.nn.static_rnn(cell, tf.unstack(x, axis=1), dtype=tf.float32)
+    return _make_step(_get_loss(work, tf.stack(states, axis=1), y), by_default=True)
+
+
+def build_block_lstm(work: Work) -> Step:
+    """TensorFlow's LSTM in one operation."""
+    import tensorflow.compat.v1 as tf
+
+    x, y = _get_batch(work)
+    zeros, no_peephole = tf.zeros([work.batch, work.hidden]), tf.zeros([work.hidden])
+    lstm = tf.raw_ops.BlockLSTM(
+        seq_len_max=work.len_inp,
+        x=tf.transpose(x, [1, 0, 2]),
+        cs_prev=zeros,
+        h_prev=zeros,
+        w=tf.get_variable("w", [work.n_inp + work.hidden, 4 * work.hidden]),
+        wci=no_peephole,
+        wcf=no_peephole,
+        wco=no_peephole,
+        b=tf.get_variable("b", [4 * work.hidden], initializer=tf.zeros_initializer()),
+        forget_bias=1.0,
+        cell_clip=-1.0,
+        use_peephole=False,
+    )
+    return _make_step(_get_loss(work, tf.transpose(lstm.h, [1, 0, 2]), y), by_default=True)
+
+
+def build_keras(work: Work, unroll: bool = False) -> Step:
+    import keras
+
+    keras.utils.clear_session()
+    if work.cell == "lstm":
+        layer = keras.layers.LSTM(work.hidden, return_sequences=True, unroll=unroll)
+    else:
+        layer = keras.layers.SimpleRNN(
+            work.hidden, activation=None, return_sequences=True, unroll=unroll
+        )
+    shape = (work.len_inp, work.n_inp)
+    model = keras.Sequential(
+        [keras.Input(shape, batch_size=work.batch), layer, keras.layers.Dense(work.n_inp)]
+    )
+    if work.n_inp == 1:
+        loss = "mean_squared_error"
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(LEARNING_RATE, global_clipnorm=CLIP_NORM), loss)
+    x, y = work.draw()
+    y = y[..., None] if work.n_inp == 1 else y
+    return lambda: model.train_on_batch(x, y)
+
+
+def build_keras_unrolled(work: Work) -> Step:
+    return build_keras(work, unroll=True)
+
+
+def build_pytorch(work: Work) -> Step:
+    """`nn.RNN` knows no linear cell: its tanh comes on top."""
+    import torch
+    from torch import nn
+
+    layer = (nn.LSTM if work.cell == "lstm" else nn.RNN)(work.n_inp, work.hidden, batch_first=True)
+    readout = nn.Linear(work.hidden, work.n_inp)
+    parameters = [*layer.parameters(), *readout.parameters()]
+    optimizer = torch.optim.SGD(parameters, LEARNING_RATE)
+    x, y = map(torch.from_numpy, work.draw())
+
+    def step() -> float:
+        optimizer.zero_grad()
+        outputs = readout(layer(x)[0])
+        if work.n_inp == 1:
+            loss = nn.functional.mse_loss(outputs[..., 0], y)
+        else:
+            loss = nn.functional.cross_entropy(outputs.flatten(0, 1), y.flatten().long())
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, CLIP_NORM)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def build_floor(work: Work) -> Step:
+    """The products and activations of such a step alone, as few and large as can be.
+
+    No step waits for another, nothing is added, multiplied or copied.
+    """
+    import tensorflow.compat.v1 as tf
+
+    nbr_gates = 4 if work.cell == "lstm" else 1
+    rows, inner, gates = (
+        work.batch * work.len_inp,
+        work.n_inp + work.hidden,
+        nbr_gates * work.hidden,
+    )
+    a, w, dz, z3, z2 = (
+        tf.get_variable(name, shape).read_value()
+        for name, shape in (
+            ("a", [rows, inner]),
+            ("w", [inner, gates]),
+            ("dz", [rows, gates]),
+            ("z3", [rows, 3 * work.hidden]),
+            ("z2", [rows, 2 * work.hidden]),
+        )
+    )
+    results = [
+        tf.matmul(a, w),
+        tf.matmul(dz, w[work.n_inp :], transpose_b=True),
+        tf.matmul(a, dz, transpose_a=True),
+    ]
+    if work.cell == "lstm":
+        results += [tf.sigmoid(z3), tf.tanh(z2)]
+    return _start_session(by_default=True).make_callable(tf.group(*results))
+
+
+CONTENDERS: dict[str, Callable[[Work], Step]] = {
+    "ours": build_ours,
+    "ours, one tower": build_ours_on_one_tower,
+    "Keras, unrolled": build_keras_unrolled,
+    "Keras": build_keras,
+    "PyTorch": build_pytorch,
+    "static_rnn": build_static_rnn,
+    "BlockLSTM": build_block_lstm,
+    "floor": build_floor,
+}
+PEERS = ("Keras, unrolled", "Keras", "PyTorch", "static_rnn", "BlockLSTM")
+
+
+def _get_batch(work: Work) -> tuple[Any, Any]:
+    import tensorflow.compat.v1 as tf
+
+    batches = tf.data.Dataset.from_tensors(work.draw()).repeat()
+    return tf.data.make_one_shot_iterator(batches).get_next()
+
+
+def _get_loss(work: Work, states: Any, y: Any) -> Any:
+    """The loss of a linear readout of states [B, T, H]."""
+    import tensorflow.compat.v1 as tf
+
+    w = tf.get_variable("readout_w", [work.hidden, work.n_inp])
+    b = tf.get_variable("readout_b", [work.n_inp], initializer=tf.zeros_initializer())
+    outputs = tf.tensordot(states, w, 1) + b
+    if work.n_inp == 1:
+        return tf.reduce_mean(tf.square(outputs[..., 0] - y))
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=outputs))
+
+
+def _make_step(loss: Any, by_default: bool = False) -> Step:
+    import train
+
+    train_op = train.get_train_op(loss, LEARNING_RATE, clip_norm=CLIP_NORM)
+    return _start_session(by_default).make_callable([loss, train_op])
+
+
+def _start_session(by_default: bool) -> Any:
+    """A session, of peers as TensorFlow configures it."""
+    import tensorflow.compat.v1 as tf
+
+    import train
+
+    session = tf.Session(config=None if by_default else train.get_session_config())
+    session.run(tf.global_variables_initializer())
+    return session
+
+
+# --- measuring, in the contender's process ------------------------------------------------------
+
+_kept: dict[str, Any] = {}
+"""The step that is being measured."""
+
+
+def prepare(name: str, work: Work) -> float:
+    """Builds a contender and runs its first step; returns the seconds of both."""
+    import tensorflow.compat.v1 as tf
+
+    _kept.clear()  # with the session of the contender's last work
+    with contextlib.ExitStack() as stack:
+        if not name.startswith("Keras"):
+            stack.enter_context(tf.Graph().as_default())
+        start = time.perf_counter()
+        step = CONTENDERS[name](work)
+        step()
+        seconds = time.perf_counter() - start
+    for _ in range(WARM_UP):
+        step()
+    _kept["step"] = step
+    return seconds
+
+
+def time_steps(nbr_steps: int) -> list[float]:
+    """Seconds of single steps."""
+    edges = [time.perf_counter()]
+    for _ in range(nbr_steps):
+        _kept["step"]()
+        edges.append(time.perf_counter())
+    return [end - start for start, end in itertools.pairwise(edges)]
+
+
+def import_packages(name: str) -> bool:
+    """Imports what a contender needs, before anything is timed."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with program.quiet_stderr():
+        import tensorflow.compat.v1 as tf
+
+        import train  # noqa: F401
+    tf.logging.set_verbosity(tf.logging.FATAL)
+    if name == "PyTorch":
+        try:
+            import torch  # noqa: F401
+        except ModuleNotFoundError:
+            return False
+    return True
+
+
+# --- the whole measurement ----------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def start_processes() -> Iterator[dict[str, ProcessPoolExecutor]]:
+    """A process for each contender that is installed."""
+    spawn = multiprocessing.get_context("spawn")
+    with contextlib.ExitStack() as stack:
+        processes = {
+            name: stack.enter_context(ProcessPoolExecutor(1, mp_context=spawn))
+            for name in CONTENDERS
+        }
+        imports = {name: p.submit(import_packages, name) for name, p in processes.items()}
+        yield {name: processes[name] for name, done in imports.items() if done.result()}
+
+
+def measure(
+    processes: dict[str, ProcessPoolExecutor], work: Work, nbr_turns: int, nbr_steps: int
+) -> dict[str, dict[str, float]]:
+    """Seconds of the first step with all before it, and the median step, of each contender."""
+    contenders = {
+        name: process
+        for name, process in processes.items()
+        if work.cell == "lstm" or name != "BlockLSTM"
+    }
+    first = {}
+    for name, process in contenders.items():
+        first[name] = process.submit(prepare, name, work).result()
+        time.sleep(PAUSE)
+    steps: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(nbr_turns):
+        for name, process in contenders.items():
+            steps[name] += process.submit(time_steps, nbr_steps).result()
+            time.sleep(PAUSE)
+    return {
+        name: {"build_and_first_step": first[name], "step": statistics.median(steps[name])}
+        for name in contenders
+    }
+
+
+def summarise(work: Work, runs: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
+    """Medians of the runs, in seconds, and the ratios that the goals are about."""
+    medians = {
+        name: {
+            what: statistics.median(run[name][what] for run in runs)
+            for what in ("step", "build_and_first_step")
+        }
+        for name in runs[0]
+    }
+    fastest = min((peer for peer in PEERS if peer in medians), key=lambda p: medians[p]["step"])
+    ours = medians["ours"]
+    return {
+        "work": work.get_name(),
+        "medians": medians,
+        "fastest_peer": fastest,
+        "step_ratio": ours["step"] / medians[fastest]["step"],
+        "start_ratio": ours["build_and_first_step"]
+        / medians["Keras, unrolled"]["build_and_first_step"],
+        "runs": runs,
+    }
+
+
+def tabulate_results(results: list[dict[str, Any]]) -> str:
+    def rows(what: str, unit: float, ratio: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "cell, batch × time × hidden": result["work"],
+                **{
+                    name: f"{result['medians'][name][what] * unit:.3g}"
+                    if name in result["medians"]
+                    else ""
+                    for name in CONTENDERS
+                    if what == "step" or name != "floor"
+                },
+                ratio: f"**{result['step_ratio' if what == 'step' else 'start_ratio']:.2f}**",
+            }
+            for result in results
+        ]
+
+    steps = rows("step", 1e3, "ours : fastest peer")
+    starts = rows("build_and_first_step", 1.0, "ours : Keras, unrolled")
+    tables = (tabulate(table, headers="keys", tablefmt="github") for table in (steps, starts))
+    return "Milliseconds of a step\n\n{}\n\nSeconds to build and run the first step\n\n{}\n".format(
+        *tables
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="whole runs (3)")
+    parser.add_argument("--turns", type=int, default=8, metavar="N", help="turns of each (8)")
+    parser.add_argument("--steps", type=int, default=6, metavar="N", help="steps a turn (6)")
+    args = parser.parse_args()
+    with program.quiet_stderr():
+        from data import replacing
+    runs: dict[Work, list[dict]] = {work: [] for work in WORK}
+    with tqdm(total=args.runs * len(WORK), unit=" measurements", disable=None) as bar:
+        for _ in range(args.runs):
+            with start_processes() as processes:
+                for work in WORK:
+                    runs[work].append(measure(processes, work, args.turns, args.steps))
+                    bar.update()
+    results = [summarise(work, of_work) for work, of_work in runs.items()]
+    text = tabulate_results(results)
+    print(text)
+    for name, content in (("step.md", text), ("step.json", json.dumps(results, indent=1))):
+        with replacing(RESULTS / name) as path:
+            path.write_text(content)
+
+
+if __name__ == "__main__":
+    main()
