@@ -267,7 +267,7 @@ def dask_executor(address: str) -> Iterator[futures.Executor]:
     except ModuleNotFoundError:
         raise StudyError("--scheduler needs Dask: pip install dask distributed") from None
     try:
-        client = Client(address, timeout="10s")
+        client = Client(address, timeout="5s")
     except (OSError, ValueError) as error:
         raise StudyError(
             f"there is no Dask scheduler at {address} ({error}): start one with `dask scheduler`,"

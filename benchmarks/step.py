@@ -17,9 +17,9 @@ import contextlib
 import itertools
 import json
 import multiprocessing
-import os
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -306,7 +306,7 @@ def time_steps(nbr_steps: int) -> list[float]:
 
 def import_packages(name: str) -> bool:
     """Imports what a contender needs, before anything is timed."""
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    warnings.simplefilter("ignore")
     with program.quiet_stderr():
         import tensorflow.compat.v1 as tf
 

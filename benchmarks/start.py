@@ -1,0 +1,108 @@
+"""How long one waits: from the command to the end of the first training step.
+
+    python -m benchmarks.start
+
+Runs main.py, and beside it the same network in Keras and PyTorch, each in a fresh process, imports
+included; the last rows are sequences of a thousand and of two thousand steps. Prints a table of
+medians and writes it to benchmarks/results/start.md. Three minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tabulate import tabulate
+from tqdm import tqdm
+
+ROOT = Path(__file__).parent.parent
+RESULTS = Path(__file__).parent / "results"
+REACHED = "first step"
+
+LINES = {
+    "--cell lstm --task sin": ("lstm", 50, 100, 32, 1),
+    "--cell lstm --task memory": ("lstm", 50, 22, 128, 11),
+    "--cell basic --task memory": ("basic", 100, 22, 128, 11),
+    "--cell lstm --task memory --blank-separation-len 983": ("lstm", 50, 1000, 128, 11),
+    "--cell lstm --task memory --blank-separation-len 1983": ("lstm", 50, 2000, 128, 11),
+}
+"""What is run, and the work that it is: cell, batch, time steps, hidden units, inputs."""
+PEERS = ("Keras", "PyTorch")
+
+
+def run_program(line: str) -> None:
+    """main.py until its first training step is done; called in a fresh process."""
+    import tempfile
+
+    import main
+
+    one_pass = None
+
+    def report_first(*args):
+        for _ in one_pass(*args):
+            print(REACHED, flush=True)
+            os._exit(0)
+
+    def import_and_patch():
+        nonlocal one_pass
+        import train
+
+        one_pass, train.one_pass = train.one_pass, report_first
+
+    with main.quiet_stderr():
+        import_and_patch()
+    with tempfile.TemporaryDirectory() as folder:
+        main.main([*line.split(), "--out-dir", folder])
+
+
+def run_peer(name: str, line: str) -> None:
+    """A peer's first training step on the same work; called in a fresh process."""
+    from benchmarks import step
+
+    step.CONTENDERS[name](step.Work(*LINES[line]))()
+    print(REACHED, flush=True)
+    os._exit(0)
+
+
+def measure(call: str) -> float:
+    """Seconds until a fresh process has called a function of this module to its first step."""
+    start = time.perf_counter()
+    command = [sys.executable, "-c", f"from benchmarks import start; start.{call}"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        reached = any(line.strip() == REACHED for line in process.stdout)
+        seconds = time.perf_counter() - start
+    if not reached:
+        raise RuntimeError(f"{call} did not reach its first step")
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="runs of each (3)")
+    repeats = parser.parse_args().repeats
+    seconds: dict[tuple[str, str], list[float]] = {
+        (line, name): [] for line in LINES for name in ("main.py", *PEERS)
+    }
+    for _ in tqdm(range(repeats), unit=" rounds", disable=None):
+        for (line, name), measured in seconds.items():
+            ours = name == "main.py"
+            measured.append(measure(f"run_program({line!r})" if ours else f"run_peer{name, line}"))
+    rows = [
+        [f"`{line}`", *(f"{statistics.median(seconds[line, n]):.1f}" for n in ("main.py", *PEERS))]
+        for line in LINES
+    ]
+    headers = ["seconds to the first step of `python main.py …`", "main.py", *PEERS]
+    table = tabulate(rows, headers, tablefmt="github")
+    print(table)
+    (RESULTS / "start.md").write_text(table + "\n")
+
+
+if __name__ == "__main__":
+    main()

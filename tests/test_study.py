@@ -1,0 +1,329 @@
+"""The study: experiments on executors, kept, repeated where a worker is lost, and drawn."""
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent import futures
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import main
+import study
+
+ROOT = Path(study.__file__).parent
+TINY = {"epochs": 2, "train_size": 20, "batch_size": 10, "hidden_size": 4}
+
+
+@pytest.fixture
+def small_study(monkeypatch):
+    """Questions of few and short experiments."""
+    monkeypatch.setattr(study, "SEEDS", (0, 1))
+    for name in ("SPAN", "SINE", "OPTIMIZER_CASE"):
+        monkeypatch.setattr(study, name, {**getattr(study, name), **TINY})
+    monkeypatch.setattr(study, "SPAN_LAGS", (2, 4))
+    monkeypatch.setattr(study, "VARIABLE_LAGS", (2, 4))
+    monkeypatch.setattr(study, "RATES", (0.001, 0.01))
+    monkeypatch.setattr(study, "SINE_RATES", (0.01,))
+    monkeypatch.setattr(study, "OPTIMIZERS", {"gradient_descent": (0.1,), "adam": (0.01,)})
+    monkeypatch.setattr(
+        study,
+        "OPTIMIZER_CASES",
+        {key: {**case, "hidden_size": 4} for key, case in study.OPTIMIZER_CASES.items()},
+    )
+    variants = {name: study.SINE_VARIANTS[name] for name in (study.AS_IT_IS, "not clipped")}
+    monkeypatch.setattr(study, "SINE_VARIANTS", variants)
+    runs = [("linear", 3, {**study.REACH_LINEAR, "learning_rate": 0.01})]
+    monkeypatch.setattr(study, "REACH_RUNS", runs)
+    monkeypatch.setattr(study, "REACH", {**study.REACH, **TINY})
+
+
+def invent(settings, nbr_threads=1):
+    """An experiment that takes no time; the larger the learning rate, the better."""
+    rng = np.random.default_rng(int(1e6 * settings["learning_rate"]) + settings["seed"])
+    common = {"diverged": False, "seconds": 60.0, "test_loss": 0.1 / settings["learning_rate"]}
+    if settings["task"] == "memory":
+        return {**common, "recall_accuracy": rng.uniform()}
+    errors = rng.uniform(0.01, 0.1, main.NBR_GENERATED)
+    mse = 0.1 / settings["learning_rate"]
+    return {**common, "continuation_mse": mse, "squared_errors": errors.tolist()}
+
+
+def run_invented(experiments):
+    return [{**settings, **invent(settings)} for settings in experiments]
+
+
+def make_runner(folder, make_executor, count=1):
+    return study.Runner(make_executor, folder, count, nbr_threads=1)
+
+
+def in_this_process():
+    return futures.ThreadPoolExecutor(1)
+
+
+def draw_settings(**changes):
+    return study.complete(**{"task": "memory", "cell": "basic", "seed": 0, **TINY, **changes})
+
+
+# --- one experiment -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", ["memory", "sin"])
+def test_an_experiment_tells_what_it_achieved(task, monkeypatch):
+    monkeypatch.setattr(main, "TEST_SIZE", 30)
+    achieved = study.run_experiment(draw_settings(task=task))
+    assert achieved["diverged"] is False
+    assert (achieved["updates"], achieved["hidden_size"]) == (4, 4)
+    assert np.isfinite(achieved["test_loss"])
+    if task == "memory":
+        assert 0 <= achieved["recall_accuracy"] <= 1
+    else:
+        assert len(achieved["squared_errors"]) == main.NBR_GENERATED
+        assert achieved["continuation_mse"] == pytest.approx(np.mean(achieved["squared_errors"]))
+
+
+def test_an_experiment_that_diverges_says_so():
+    settings = draw_settings(learning_rate=1e30, optimizer="gradient_descent", clip_norm=1e30)
+    achieved = study.run_experiment(settings)
+    assert achieved["diverged"] is True
+    assert "recall_accuracy" not in achieved
+
+
+def test_lstms_have_no_more_parameters_than_the_linear_cell():
+    for models in (study.MEMORY_MODELS, study.SINE_MODELS):
+        task, settings = ("memory", study.SPAN) if "LSTM" not in models else ("sin", study.SINE)
+        counts = {}
+        for model, of_model in models.items():
+            changes = {"epochs": 1, "train_size": 10, "batch_size": 10, "seed": 0}
+            experiment = study.complete(**{**settings, **of_model, **changes, "task": task})
+            counts[model] = study.run_experiment(experiment)["parameters"]
+        budget = counts.pop("linear")
+        assert all(0.95 * budget < count <= budget for count in counts.values())
+
+
+# --- many experiments ---------------------------------------------------------------------------
+
+
+def test_finished_experiments_are_kept_and_not_repeated(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "run_experiment", invent)
+    experiments = [draw_settings(learning_rate=rate) for rate in (0.1, 0.2)]
+    with make_runner(tmp_path, in_this_process) as runner:
+        rows = runner.run_all(experiments)
+    assert [row["learning_rate"] for row in rows] == [0.1, 0.2]
+
+    called = []
+    monkeypatch.setattr(study, "run_experiment", lambda s, n: called.append(s) or invent(s))
+    more = draw_settings(learning_rate=0.3)
+    with make_runner(tmp_path, in_this_process) as runner:
+        assert runner.run_all([*experiments, more])[:2] == rows
+    assert called == [more]
+
+
+def test_a_damaged_record_is_repeated(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "run_experiment", invent)
+    experiments = [draw_settings(learning_rate=0.1)]
+    with make_runner(tmp_path, in_this_process) as runner:
+        rows = runner.run_all(experiments)
+        (record,) = tmp_path.iterdir()
+        record.write_text(record.read_text()[:50])
+        assert runner.run_all(experiments) == rows
+    json.loads(record.read_text())
+
+
+def test_lost_workers_cost_a_repeat(tmp_path, monkeypatch):
+    calls = []
+
+    def lose_the_second(settings, nbr_threads):
+        calls.append(settings["learning_rate"])
+        if len(calls) == 2:
+            raise futures.BrokenExecutor("a worker is lost")
+        return invent(settings)
+
+    monkeypatch.setattr(study, "run_experiment", lose_the_second)
+    experiments = [draw_settings(learning_rate=rate) for rate in (0.1, 0.2, 0.3)]
+    with make_runner(tmp_path, in_this_process) as runner:
+        rows = runner.run_all(experiments)
+    assert [row["learning_rate"] for row in rows] == [0.1, 0.2, 0.3]
+    assert calls.count(0.1) == 1
+
+
+def test_workers_that_are_always_lost_end_the_study(tmp_path, monkeypatch):
+    def lose(settings, nbr_threads):
+        raise futures.BrokenExecutor("a worker is lost")
+
+    monkeypatch.setattr(study, "run_experiment", lose)
+    with (
+        make_runner(tmp_path, in_this_process) as runner,
+        pytest.raises(study.StudyError, match="lost 3 times in a row .* enough memory"),
+    ):
+        runner.run_all([draw_settings()])
+
+
+def test_a_killed_process_costs_a_repeat(tmp_path):
+    """On the executor that is used by default."""
+    folder = tmp_path / "experiments"
+    experiments = [draw_settings(seed=seed) for seed in range(3)]
+    killed = []
+
+    def make_executor():
+        executor = study.local_executor(1)
+        if killed:
+            return executor
+        return _KillingExecutor(executor, killed)
+
+    with make_runner(folder, make_executor) as runner:
+        rows = runner.run_all(experiments)
+    assert killed
+    assert [row["seed"] for row in rows] == [0, 1, 2]
+    assert len(list(folder.iterdir())) == 3
+
+
+class _KillingExecutor:
+    """An executor whose worker is killed by the first thing it is given to do."""
+
+    def __init__(self, executor, killed):
+        self._executor, self._killed = executor, killed
+
+    def __enter__(self):
+        executor = self._executor.__enter__()
+        self._killed.append(executor.submit(os.kill, executor.submit(os.getpid).result(), 9))
+        return executor
+
+    def __exit__(self, *error):
+        return self._executor.__exit__(*error)
+
+
+# --- the questions ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("question", study.QUESTIONS)
+def test_a_question_leaves_a_table_and_a_figure(question, small_study, tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "run_experiment", invent)
+    monkeypatch.setattr(study, "local_executor", lambda nbr_jobs: in_this_process())
+    assert study.main([question, "--out-dir", str(tmp_path)]) == 0
+    assert (tmp_path / f"{question}.png").read_bytes().startswith(b"\x89PNG")
+    with (tmp_path / f"{question}.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    ask = study.QUESTIONS[question].answer
+    assert len(rows) == study.count(ask)
+    assert len(list((tmp_path / "experiments").iterdir())) <= len(rows)
+
+
+def test_every_cell_is_searched_alike_and_run_at_its_best_rate(small_study):
+    rows = study.answer_span(run_invented)
+    for model in study.MEMORY_MODELS:
+        for lag in study.SPAN_LAGS:
+            searched, run = (
+                [row for row in rows if (row["model"], row["lag"], row["stage"]) == (model, lag, s)]
+                for s in ("search", "run")
+            )
+            assert [row["learning_rate"] for row in searched] == list(study.RATES)
+            assert {row["learning_rate"] for row in run} == {max(study.RATES)}
+            assert [row["seed"] for row in run] == list(study.SEEDS)
+            assert study.SEARCH_SEED not in study.SEEDS
+
+
+def test_the_best_linear_predictor_beats_every_other_linear_one():
+    """It is at the least squares' minimum, and far better than repeating the last sample."""
+    errors = study.get_best_linear_errors(2000)
+    assert len(errors) == main.NBR_GENERATED
+    assert errors[0] < 1e-6
+    assert 0.02 < np.mean(errors) < 0.15
+    assert errors[-1] < 0.5
+
+
+def test_wrong_usage_and_trouble_are_a_line(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        study.main(["weather"])
+    capsys.readouterr()
+    address = "tcp://127.0.0.1:1"
+    assert study.main(["span", "--out-dir", str(tmp_path), "--scheduler", address]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("study.py: error: there is no Dask scheduler at tcp://127.0.0.1:1")
+    assert error.count("\n") == 1
+
+
+def test_ctrl_c_ends_a_study_at_once_and_keeps_what_is_finished(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "study.py", "optimizers", "--out-dir", str(tmp_path), "--jobs", "1"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    experiments = tmp_path / "experiments"
+    deadline = time.monotonic() + 120
+    while not (experiments.is_dir() and any(experiments.glob("*.json"))):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "finished experiments are kept" in error
+    assert "Traceback" not in error
+
+
+# --- a cluster ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A Dask scheduler and two workers on loopback, away from the sources; address and workers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    dask = [sys.executable, "-m", "dask"]
+    port = address.rpartition(":")[2]
+    commands = [["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]]
+    commands += 2 * [["worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny"]]
+    processes = [
+        subprocess.Popen(
+            [*dask, *command], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for command in commands
+    ]
+    yield address, processes[1:]
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_a_cluster_runs_a_study_and_may_lose_a_worker(small_study, tmp_path, cluster, monkeypatch):
+    address, workers = cluster
+    monkeypatch.setattr(study, "SPAN_LAGS", (2,))
+    keep = study.Runner._keep
+
+    def keep_and_kill(*args):
+        keep(*args)
+        workers[0].kill()
+
+    monkeypatch.setattr(study.Runner, "_keep", keep_and_kill)
+    out_dir = tmp_path / "study"
+    assert study.main(["span", "--out-dir", str(out_dir), "--scheduler", address]) == 0
+    with (out_dir / "span.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 * (2 + 2)
+    here = study.run_experiment(_first(rows))
+    assert here["recall_accuracy"] == pytest.approx(float(rows[0]["recall_accuracy"]))
+
+
+def _first(rows):
+    """The settings of the first experiment of the table."""
+    return study.complete(
+        **{
+            **study.SPAN,
+            **study.MEMORY_MODELS[rows[0]["model"]],
+            "blank_separation_len": 2,
+            "learning_rate": float(rows[0]["learning_rate"]),
+            "seed": int(rows[0]["seed"]),
+            "epochs": int(rows[0]["epochs"]),
+        }
+    )
