@@ -409,7 +409,8 @@ def run_cases(run_all: RunAll, runs: Sequence[tuple[Case, dict[str, Any]]]) -> l
 
 def get_badness(row: Row) -> float:
     """What the best learning rate has least of."""
-    return row.get("continuation_mse", row.get("test_loss", math.inf))
+    badness = row.get("continuation_mse", row.get("test_loss", math.inf))
+    return badness if math.isfinite(badness) else math.inf
 
 
 def plot_recall(rows: list[Row], path: Path, xlabel: str, title: str) -> None:

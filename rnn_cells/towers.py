@@ -43,8 +43,8 @@ def build_towers(
     """Builds a network as several towers, each on a part of the batch.
 
     Args:
-        build: Adds the network for an input [B, T, …] and labels [B, …] to the graph. It creates no
-            variables, and is called once for parts of the same size.
+        build: Adds the network for an input [B, T, …] and labels [B, …] to the graph. It is called
+            once for parts of the same size, and shares its variables among all calls.
         x: The input of the whole batch [B, T, …]; B may be unknown when the graph is built.
         labels: The labels of the whole batch [B, …].
         nbr_towers: The number of towers; where there are fewer sequences, some are idle.
@@ -54,19 +54,25 @@ def build_towers(
         `tf.gradients` of the loss gives the trainable variables theirs.
 
     Raises:
-        ValueError: If `nbr_towers` is not a whole number from 1.
+        ValueError: If `nbr_towers` is not a whole number from 1, or a second call of `build`
+            creates more variables.
     """
     if not isinstance(nbr_towers, int) or nbr_towers < 1:
         raise ValueError(f"nbr_towers must be a whole number from 1, got {nbr_towers!r}")
-    variables = tf.trainable_variables()
     towers, templates = [], {}
     for part in _split(x, labels, nbr_towers):
         size = tf.dimension_value(part.x.shape[0])
         if size in templates:
             towers.append(_copy(templates[size], part))
         else:
-            templates[size] = _build(build, part, variables)
+            templates[size] = _build(build, part)
             towers.append(templates[size].built)
+    variables = tf.trainable_variables()
+    if len(variables) > len(towers[0].gradients):
+        raise ValueError(
+            "the network creates new variables each time it is called, so that its towers share"
+            " none: create them once, in __init__"
+        )
 
     outputs = [tf.concat(parts, 0) for parts in zip(*(t.outputs for t in towers), strict=True)]
     if not x.shape[:1].is_fully_defined():
@@ -130,14 +136,14 @@ class _Template(NamedTuple):
     nodes: tf.GraphDef
 
 
-def _build(build: Callable, part: _Part, variables: list[tf.Variable]) -> _Template:
+def _build(build: Callable, part: _Part) -> _Template:
     graph = tf.get_default_graph()
     operations_before = len(graph.get_operations())
     with tf.name_scope("tower"):
         with graph.gradient_override_map({"MatMul": "ProductInTower"}):
             outputs, loss = build(part.x, part.labels)
         loss *= part.share
-        built = _Built(outputs, loss, _get_gradients(loss, variables))
+        built = _Built(outputs, loss, _get_gradients(loss, tf.trainable_variables()))
     names = {operation.name for operation in graph.get_operations()[operations_before:]}
     nodes = graph.as_graph_def()
     kept = [node for node in nodes.node if node.name in names]

@@ -158,6 +158,34 @@ def test_gradients_of_anything_but_the_loss_are_right_too(sess):
     assert np.sum(of_a_sum[0] * weights[0]) == pytest.approx(slope, rel=1e-2)
 
 
+class LateCell(BasicRNNCell):
+    """Creates another variable only when it is called."""
+
+    def __call__(self, state, x):
+        with tf.variable_scope("late", reuse=tf.AUTO_REUSE):
+            scale = tf.get_variable("scale", [HIDDEN])
+        outputs, state = super().__call__(state, x)
+        return [output * scale for output in outputs], state
+
+
+@pytest.mark.parametrize("nbr_towers", [2, 3])
+def test_variables_may_be_created_late_but_are_shared(nbr_towers):
+    x, labels = draw(6, 3)
+    plain = evaluate(LateCell, x, labels, None)
+    assert_equal(evaluate(LateCell, x, labels, nbr_towers), plain)
+
+
+def test_variables_that_are_not_shared_are_refused(sess):
+    class ForgetfulCell(LateCell):
+        def __call__(self, state, x):
+            tf.Variable(tf.zeros([HIDDEN]))
+            return super().__call__(state, x)
+
+    x, labels = draw(5, 3)
+    with pytest.raises(ValueError, match="creates new variables each time it is called"):
+        build(ForgetfulCell, x, labels, 2)
+
+
 def test_a_variable_that_the_network_does_not_use_has_no_gradient(sess):
     tf.get_variable("unused", [2])
     x, labels = draw(4, 3)
