@@ -337,7 +337,7 @@ SPAN = {
 }
 SPAN_LAGS = (5, 20, 50, 100, 200, 500, 1000)
 VARIABLE_LAGS = (5, 20, 50, 100, 200)
-RATES = (1e-4, 1e-3, 3e-3, 1e-2)
+RATES = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 """The learning rates that each cell is tried with at each lag."""
 
 
@@ -632,10 +632,10 @@ def plot_sine(rows: list[Row], path: Path) -> None:
 
 METRICS = {"memory": "recall_accuracy", "sin": "continuation_mse"}
 OPTIMIZERS = {
-    "gradient_descent": (0.01, 0.03, 0.1, 0.3, 1.0),
-    "momentum": (0.001, 0.003, 0.01, 0.03, 0.1),
-    "rmsprop": (0.0001, 0.0003, 0.001, 0.003, 0.01),
-    "adam": (0.0003, 0.001, 0.003, 0.01, 0.03),
+    "gradient_descent": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+    "momentum": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
+    "rmsprop": (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03),
+    "adam": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
 }
 """The learning rates that each optimizer is tried with."""
 OPTIMIZER_CASE = {
