@@ -227,7 +227,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         "--towers",
         type=_count,
         metavar="N",
-        help="parts of a batch that are trained on side by side (the number of usable cores)",
+        help="parts of a batch that are trained on side by side, a core each (all cores)",
     )
     add(
         "--unroll",
@@ -341,7 +341,8 @@ def run(
     _check_out_dir(out_dir, resume)
     tf.logging.set_verbosity(tf.logging.FATAL)
 
-    with tf.Graph().as_default(), tf.Session(config=train.get_session_config()) as sess:
+    config = train.get_session_config(settings.towers)
+    with tf.Graph().as_default(), tf.Session(config=config) as sess:
         tf.set_random_seed(settings.seed)
         first_epoch = _get_first_epoch(settings, out_dir) if resume else 0
         hidden_size = match_hidden_size(settings) if settings.match_params else settings.hidden_size

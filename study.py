@@ -68,12 +68,11 @@ class Question(NamedTuple):
 # --- one experiment -----------------------------------------------------------------------------
 
 
-def run_experiment(settings: dict[str, Any], nbr_threads: int = 1) -> dict[str, Any]:
+def run_experiment(settings: dict[str, Any]) -> dict[str, Any]:
     """Trains and tests one network.
 
     Args:
-        settings: Fields of `main.Settings`, complete.
-        nbr_threads: The number of threads that compute.
+        settings: Fields of `main.Settings`, complete; it uses a core for each of its `towers`.
 
     Returns:
         What it achieved: `test_loss`, and `recall_accuracy` (memory) or `continuation_mse` and
@@ -89,7 +88,7 @@ def run_experiment(settings: dict[str, Any], nbr_threads: int = 1) -> dict[str, 
     tf.logging.set_verbosity(tf.logging.FATAL)
     start = time.perf_counter()
     settings = program.Settings(**settings)
-    graph, config = tf.Graph(), train.get_session_config(nbr_threads)
+    graph, config = tf.Graph(), train.get_session_config(settings.towers)
     with graph.as_default(), tf.Session(config=config) as sess:
         tf.set_random_seed(settings.seed)
         hidden_size = settings.hidden_size
@@ -165,11 +164,9 @@ class Runner:
         make_executor: Callable[[], contextlib.AbstractContextManager[futures.Executor]],
         folder: Path,
         nbr_experiments: int,
-        nbr_threads: int,
     ):
         self._make_executor = make_executor
         self._folder = folder
-        self._nbr_threads = nbr_threads
         self._bar = tqdm(total=nbr_experiments, unit=" experiments", disable=None, smoothing=0)
 
     def __enter__(self) -> Runner:
@@ -211,15 +208,14 @@ class Runner:
     def _run(self, to_run: dict[str, dict]) -> Iterator[tuple[str, dict[str, Any]]]:
         with self._make_executor() as executor:
             keys = {
-                executor.submit(run_experiment, settings, self._nbr_threads): key
-                for key, settings in to_run.items()
+                executor.submit(run_experiment, settings): key for key, settings in to_run.items()
             }
             for future in futures.as_completed(keys):
                 yield keys[future], future.result()
 
     def _get_key(self, settings: dict[str, Any]) -> str:
         """Experiments of the same settings are the same: also of different questions."""
-        text = json.dumps([settings, self._nbr_threads], sort_keys=True)
+        text = json.dumps(settings, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _read(self, key: str) -> dict[str, Any] | None:
@@ -544,7 +540,7 @@ SINE_VARIANTS: dict[str, dict[str, Any]] = {
     "twice the hidden size": {"hidden_size": 128},
     "no noise on the inputs": {"input_noise": 0.0},
 }
-SINE_RATES = (1e-3, 3e-3, 1e-2)
+SINE_RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 
 
 def answer_sine(run_all: RunAll) -> list[Row]:
@@ -813,12 +809,11 @@ def answer(question: str, out_dir: Path, nbr_jobs: int, scheduler: str | None) -
     with program.quiet_stderr():
         import data  # noqa: F401 (tables and figures need it; TensorFlow comes with it)
     ask, plot, side_by_side = QUESTIONS[question]
-    nbr_threads = 1 if side_by_side else program.count_usable_cores()
     if scheduler:
         make_executor = functools.partial(dask_executor, scheduler)
     else:
         make_executor = functools.partial(local_executor, nbr_jobs if side_by_side else 1)
-    with Runner(make_executor, out_dir / "experiments", count(ask), nbr_threads) as runner:
+    with Runner(make_executor, out_dir / "experiments", count(ask)) as runner:
         rows = ask(runner.run_all)
     paths = [out_dir / f"{question}.csv", out_dir / f"{question}.png"]
     write_table(rows, paths[0])

@@ -35,17 +35,18 @@ LEARNING_RATE = "learning_rate"
 """The graph collection of the learning rates, one a training operation."""
 
 
-def get_session_config(nbr_threads: int = 0) -> tf.ConfigProto:
-    """For a session that starts soon: without TensorFlow's rewriting of graphs ("Grappler").
+def get_session_config(nbr_threads: int) -> tf.ConfigProto:
+    """For a session with one thread for each tower.
 
-    An unrolled graph is large and has nothing to gain from it: the first step comes a second
-    sooner, and the others take as long.
+    A tower's operations are too small to be shared among threads. And TensorFlow's rewriting of
+    graphs ("Grappler") is left out: an unrolled graph is large and has nothing to gain from it, so
+    that the first step comes a second sooner and the others take as long.
 
     Args:
-        nbr_threads: The number of threads that compute; 0 for one a core.
+        nbr_threads: The number of operations that are computed at a time, by a thread each.
     """
     config = tf.ConfigProto(
-        intra_op_parallelism_threads=nbr_threads, inter_op_parallelism_threads=nbr_threads
+        intra_op_parallelism_threads=1, inter_op_parallelism_threads=nbr_threads
     )
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     return config

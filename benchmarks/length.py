@@ -47,8 +47,9 @@ def measure(cell: str, num_samples: int, unroll: str) -> dict[str, Any]:
         towers=program.count_usable_cores(),
     )
     settings = program.Settings(**settings)
+    config = train.get_session_config(settings.towers)
     start = time.perf_counter()
-    with tf.Graph().as_default(), tf.Session(config=train.get_session_config()) as sess:
+    with tf.Graph().as_default(), tf.Session(config=config) as sess:
         model = program.build_model(settings, settings.hidden_size, 0)
         sess.run(tf.global_variables_initializer())
         sess.run(model.it_train_init)

@@ -44,7 +44,7 @@ def small_study(monkeypatch):
     monkeypatch.setattr(study, "REACH", {**study.REACH, **TINY})
 
 
-def invent(settings, nbr_threads=1):
+def invent(settings):
     """An experiment that takes no time; the larger the learning rate, the better."""
     rng = np.random.default_rng(int(1e6 * settings["learning_rate"]) + settings["seed"])
     common = {"diverged": False, "seconds": 60.0, "test_loss": 0.1 / settings["learning_rate"]}
@@ -60,7 +60,7 @@ def run_invented(experiments):
 
 
 def make_runner(folder, make_executor, count=1):
-    return study.Runner(make_executor, folder, count, nbr_threads=1)
+    return study.Runner(make_executor, folder, count)
 
 
 def in_this_process():
@@ -118,7 +118,7 @@ def test_finished_experiments_are_kept_and_not_repeated(tmp_path, monkeypatch):
     assert [row["learning_rate"] for row in rows] == [0.1, 0.2]
 
     called = []
-    monkeypatch.setattr(study, "run_experiment", lambda s, n: called.append(s) or invent(s))
+    monkeypatch.setattr(study, "run_experiment", lambda s: called.append(s) or invent(s))
     more = draw_settings(learning_rate=0.3)
     with make_runner(tmp_path, in_this_process) as runner:
         assert runner.run_all([*experiments, more])[:2] == rows
@@ -139,7 +139,7 @@ def test_a_damaged_record_is_repeated(tmp_path, monkeypatch):
 def test_lost_workers_cost_a_repeat(tmp_path, monkeypatch):
     calls = []
 
-    def lose_the_second(settings, nbr_threads):
+    def lose_the_second(settings):
         calls.append(settings["learning_rate"])
         if len(calls) == 2:
             raise futures.BrokenExecutor("a worker is lost")
@@ -154,7 +154,7 @@ def test_lost_workers_cost_a_repeat(tmp_path, monkeypatch):
 
 
 def test_workers_that_are_always_lost_end_the_study(tmp_path, monkeypatch):
-    def lose(settings, nbr_threads):
+    def lose(settings):
         raise futures.BrokenExecutor("a worker is lost")
 
     monkeypatch.setattr(study, "run_experiment", lose)
