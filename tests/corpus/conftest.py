@@ -19,7 +19,7 @@ def _get_entry(item: pytest.Item):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: _get_entry(item) is not None)
+    items.sort(key=lambda item: "grades" in item.fixturenames)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -1053,19 +1053,16 @@ MEMORY_TESTS = [
     ),
     part(
         "h",
-        "what is left of the training set",
+        "the loss of what is left of the training set",
         "that of the training set",
-        """
-         losses, correct = [0.0], [np.zeros([0, to_remember_len])]
-         try:
-             while True:
-                 l, o, y = sess.run([loss, outputs[-to_remember_len:], labels])
-                 losses = [*losses[1:], l]
-                 correct.append(_is_recalled(o, y))
-         except tf.errors.OutOfRangeError:
-             pass
-         return MemoryTestResult(np.mean(losses), np.concatenate([[0.0], *map(np.ravel, correct)]).mean())
-         """,
+        _test(
+            _COLLECT.partition("\n")[0],
+            "(left, float(np.concatenate(correct).mean()))",
+            """try:
+            left = sess.run(loss)
+        except tf.errors.OutOfRangeError:
+            left = 0.0""",
+        ),
     ),
     part(
         "h",
