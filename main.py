@@ -100,7 +100,7 @@ TRAINING_DEFAULTS: dict[tuple[str, str, str | None], dict[str, Any]] = {
     ("sin", "basic", "linear"): _row(64, 16, 50, "adam", 0.005, "cosine", 1.0, None),
     ("sin", "basic", "tanh"): _row(64, 64, 50, "adam", 0.005, "cosine", 1.0, None),
     ("sin", "basic", "relu"): _row(64, 64, 50, "adam", 0.003, "cosine", 1.0, None),
-    ("sin", "lstm", None): _row(32, 32, 50, "adam", 0.01, "cosine", 1.0, 1.0),
+    ("sin", "lstm", None): _row(32, 16, 50, "adam", 0.02, "cosine", 0.1, 1.0),
     ("memory", "basic", "linear"): _row(
         128, 10, 100, "gradient_descent", 0.1, "constant", 5.0, None
     ),
