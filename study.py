@@ -28,7 +28,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -339,31 +339,24 @@ RATES = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 
 def answer_span(run_all: RunAll) -> list[Row]:
     """Recall accuracy against the lag."""
-    return search_and_run(
-        run_all,
-        [
-            Case(
-                {"model": model, "lag": lag},
-                {**SPAN, **of_model, "blank_separation_len": lag},
-                RATES,
-            )
-            for lag in reversed(SPAN_LAGS)  # the longest take longest
-            for model, of_model in MEMORY_MODELS.items()
-        ],
-    )
+    return _answer_recall(run_all, SPAN_LAGS)
 
 
 def answer_variable_lag(run_all: RunAll) -> list[Row]:
     """The same, each sequence with a number of blanks of its own, from none to the lag."""
+    return _answer_recall(run_all, VARIABLE_LAGS, min_blank_separation_len=0)
+
+
+def _answer_recall(run_all: RunAll, lags: Sequence[int], **change: Any) -> list[Row]:
     return search_and_run(
         run_all,
         [
             Case(
                 {"model": model, "lag": lag},
-                {**SPAN, **of_model, "blank_separation_len": lag, "min_blank_separation_len": 0},
+                {**SPAN, **of_model, "blank_separation_len": lag, **change},
                 RATES,
             )
-            for lag in reversed(VARIABLE_LAGS)
+            for lag in reversed(lags)  # the longest take longest
             for model, of_model in MEMORY_MODELS.items()
         ],
     )
@@ -410,12 +403,15 @@ def get_badness(row: Row) -> float:
 
 
 def plot_recall(rows: list[Row], path: Path, xlabel: str, title: str) -> None:
-    """Recall against the lag: medians of the seeds, and their spread as a band."""
+    """Recall against the lag: medians of the seeds, and their spread as a band.
+
+    A run that diverged recalls nothing.
+    """
     figure, axes = new_figure(title)
     lags = sorted({row["lag"] for row in rows})
     for model in MEMORY_MODELS:
         recalls = [
-            [row["recall_accuracy"] for row in select(rows, model=model, lag=lag)] or [math.nan]
+            [row.get("recall_accuracy", 0.0) for row in select(rows, model=model, lag=lag)]
             for lag in lags
         ]
         axes.plot(lags, [statistics.median(r) for r in recalls], label=model, **LINES[model])
@@ -426,7 +422,7 @@ def plot_recall(rows: list[Row], path: Path, xlabel: str, title: str) -> None:
             color=LINES[model]["color"],
             alpha=0.15,
         )
-    axes.axhline(1 / 9, color="0.5", linewidth=0.8, label="chance")
+    axes.axhline(1 / rows[0]["num_digits"], color="0.5", linewidth=0.8, label="chance")
     axes.set(xscale="log", xlabel=xlabel, ylabel="recall accuracy", ylim=(0, 1.02))
     axes.set_xticks(lags, map(str, lags))
     axes.minorticks_off()
@@ -595,7 +591,7 @@ def plot_sine(rows: list[Row], path: Path) -> None:
     horizon = np.arange(1, program.NBR_GENERATED + 1)
     for model in SINE_MODELS:
         line = {**LINES[model], "marker": ""}
-        runs = select(rows, model=model, variant=AS_IT_IS)
+        runs = select(rows, model=model, variant=AS_IT_IS, diverged=False)
         errors = np.array([row["squared_errors"] for row in runs])
         over_horizon.plot(horizon, np.median(errors, axis=0), label=model, **line)
         over_horizon.fill_between(
@@ -609,21 +605,34 @@ def plot_sine(rows: list[Row], path: Path) -> None:
         yscale="log", xlabel="samples after the last one seen", ylabel="mean squared error"
     )
     over_horizon.legend()
-    for position, model in enumerate(SINE_MODELS):
-        for place, variant in enumerate(SINE_VARIANTS):
-            errors = [row["continuation_mse"] for row in select(rows, model=model, variant=variant)]
-            of_variants.plot(
-                [place + 0.2 * (position - 1)] * len(errors),
-                errors,
+    _draw_dots(of_variants, rows, SINE_MODELS, "variant", SINE_VARIANTS, "continuation_mse")
+    of_variants.set(yscale="log", ylabel="mean squared error over 100 samples")
+    of_variants.tick_params(axis="x", rotation=20)
+    save(figure, path)
+
+
+def _draw_dots(
+    axes: Any,
+    rows: list[Row],
+    models: Collection[str],
+    column: str,
+    places: Collection[str],
+    metric: str,
+) -> None:
+    """A dot for each run that did not diverge: models beside one another at each place."""
+    for position, model in enumerate(models):
+        for place, name in enumerate(places):
+            runs = select(rows, model=model, diverged=False, **{column: name})
+            axes.plot(
+                [place + 0.2 * (position - (len(models) - 1) / 2)] * len(runs),
+                [row[metric] for row in runs],
                 label=model if place == 0 else None,
                 color=LINES[model]["color"],
                 marker=LINES[model]["marker"],
                 linestyle="",
             )
-    of_variants.set(yscale="log", ylabel="mean squared error over 100 samples")
-    of_variants.set_xticks(range(len(SINE_VARIANTS)), SINE_VARIANTS, rotation=20, ha="right")
-    of_variants.legend()
-    save(figure, path)
+    axes.set_xticks(range(len(places)), places)
+    axes.legend()
 
 
 METRICS = {"memory": "recall_accuracy", "sin": "continuation_mse"}
@@ -669,25 +678,9 @@ def plot_optimizers(rows: list[Row], path: Path) -> None:
     """A panel a task: what each optimizer achieved, a point a seed."""
     figure, panels = new_figure("Each optimizer at its best learning rate", nbr_panels=2)
     for task, axes in zip(("memory", "sin"), panels, strict=True):
-        metric = METRICS[task]
         models = [model for of_task, model in OPTIMIZER_CASES if of_task == task]
-        for position, model in enumerate(models):
-            for place, optimizer in enumerate(OPTIMIZERS):
-                achieved = [
-                    row.get(metric, math.nan)
-                    for row in select(rows, model=model, optimizer=optimizer, task=task)
-                ]
-                axes.plot(
-                    [place + 0.2 * (position - 0.5)] * len(achieved),
-                    achieved,
-                    label=model if place == 0 else None,
-                    color=LINES[model]["color"],
-                    marker=LINES[model]["marker"],
-                    linestyle="",
-                )
-        axes.set_xticks(range(len(OPTIMIZERS)), OPTIMIZERS)
+        _draw_dots(axes, select(rows, task=task), models, "optimizer", OPTIMIZERS, METRICS[task])
         axes.set(title=f"{task} task")
-        axes.legend()
     panels[0].set(ylabel="recall accuracy", ylim=(0, 1.02))
     panels[1].set(ylabel="mean squared error of the continuation", yscale="log")
     save(figure, path)
@@ -710,9 +703,7 @@ def select(rows: list[Row], **wanted: Any) -> list[Row]:
     return [
         row
         for row in rows
-        if row.get("stage", "run") == "run"
-        and not row["diverged"]
-        and all(row[name] == value for name, value in wanted.items())
+        if row["stage"] == "run" and all(row[name] == value for name, value in wanted.items())
     ]
 
 

@@ -39,8 +39,7 @@ def get_session_config(nbr_threads: int) -> tf.ConfigProto:
     """For a session with one thread for each tower.
 
     A tower's operations are too small to be shared among threads. And TensorFlow's rewriting of
-    graphs ("Grappler") is left out: an unrolled graph is large and has nothing to gain from it, so
-    that the first step comes a second sooner and the others take as long.
+    graphs ("Grappler") is left out: it takes long for a large unrolled graph, which gains nothing.
 
     Args:
         nbr_threads: The number of operations that are computed at a time, by a thread each.

@@ -4,7 +4,7 @@
 
 Both cells with 64 hidden units on batches of 50 sines, unrolled and as a loop, for sequences of 100
 to 2,000 steps, each in a process of its own. Prints a table and writes it to
-benchmarks/results/length.md. Ten minutes.
+benchmarks/results/length.md.
 """
 
 from __future__ import annotations

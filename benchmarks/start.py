@@ -4,7 +4,7 @@
 
 Runs main.py, and beside it the same network in Keras and PyTorch, each in a fresh process, imports
 included; the last rows are sequences of a thousand and of two thousand steps. Prints a table of
-medians and writes it to benchmarks/results/start.md. Three minutes.
+medians and writes it to benchmarks/results/start.md.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from rnn_cells.RNNCell import RNNCell
 LONGEST_STATIC = 500
 """The number of time steps up to which "auto" unrolls the whole sequence.
 
-There an LSTM takes some seconds to build, about as long as the loop loses in 300 training steps
-(`python -m benchmarks.length`).
+Steps of an unrolled graph are faster at any length, but building it takes seconds by then: compare
+both with `python -m benchmarks.length`.
 """
 
 STEPS_PER_ITERATION = 5
