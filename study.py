@@ -607,7 +607,8 @@ def plot_sine(rows: list[Row], path: Path) -> None:
     over_horizon.legend()
     _draw_dots(of_variants, rows, SINE_MODELS, "variant", SINE_VARIANTS, "continuation_mse")
     of_variants.set(yscale="log", ylabel="mean squared error over 100 samples")
-    of_variants.tick_params(axis="x", rotation=20)
+    for label in of_variants.get_xticklabels():
+        label.set(rotation=20, horizontalalignment="right")
     save(figure, path)
 
 
