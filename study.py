@@ -445,19 +445,20 @@ REACH = {
     "batch_size": 50,
     "train_size": 5000,
     "optimizer": "adam",
+    "decay": "cosine",
     "clip_norm": 1.0,
     "unroll": "static",
     "seed": 0,
 }
-REACH_LINEAR = {"cell": "basic", "activation": "linear", "decay": "cosine"}
-REACH_LSTM = {"cell": "lstm", "chrono": True, "forget_bias": None, "decay": "constant"}
+REACH_LINEAR = {"cell": "basic", "activation": "linear"}
+REACH_LSTM = {"cell": "lstm", "chrono": True, "forget_bias": None}
 REACH_RUNS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("linear", 100, {**REACH_LINEAR, "hidden_size": 128, "learning_rate": 1e-3, "epochs": 6}),
     ("linear", 500, {**REACH_LINEAR, "hidden_size": 256, "learning_rate": 1e-4, "epochs": 10}),
-    ("linear", 1000, {**REACH_LINEAR, "hidden_size": 256, "learning_rate": 1e-4, "epochs": 10}),
+    ("linear", 1000, {**REACH_LINEAR, "hidden_size": 256, "learning_rate": 1e-4, "epochs": 24}),
     ("LSTM, chrono", 20, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 3e-3, "epochs": 60}),
-    ("LSTM, chrono", 50, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 3e-3, "epochs": 100}),
-    ("LSTM, chrono", 100, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 1e-3, "epochs": 150}),
+    ("LSTM, chrono", 50, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 3e-3, "epochs": 120}),
+    ("LSTM, chrono", 100, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 3e-3, "epochs": 300}),
 )
 SOLVED = 0.99
 
