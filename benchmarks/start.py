@@ -10,6 +10,7 @@ medians and writes it to benchmarks/results/start.md.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import statistics
 import subprocess
@@ -19,6 +20,8 @@ from pathlib import Path
 
 from tabulate import tabulate
 from tqdm import tqdm
+
+import main as program
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
@@ -32,14 +35,16 @@ LINES = {
     "--cell lstm --task memory --blank-separation-len 1983": ("lstm", 50, 2000, 128, 11),
 }
 """What is run, and the work that it is: cell, batch, time steps, hidden units, inputs."""
-PEERS = ("Keras", "PyTorch")
+PEERS = tuple(
+    name
+    for name, package in (("Keras", "keras"), ("PyTorch", "torch"))
+    if importlib.util.find_spec(package)
+)
 
 
 def run_program(line: str) -> None:
     """main.py until its first training step is done; called in a fresh process."""
     import tempfile
-
-    import main
 
     one_pass = None
 
@@ -54,10 +59,10 @@ def run_program(line: str) -> None:
 
         one_pass, train.one_pass = train.one_pass, report_first
 
-    with main.quiet_stderr():
+    with program.quiet_stderr():
         import_and_patch()
     with tempfile.TemporaryDirectory() as folder:
-        main.main([*line.split(), "--out-dir", folder])
+        program.main([*line.split(), "--out-dir", folder])
 
 
 def run_peer(name: str, line: str) -> None:
@@ -87,6 +92,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="runs of each (3)")
     repeats = parser.parse_args().repeats
+    with program.quiet_stderr():
+        from data import replacing
     seconds: dict[tuple[str, str], list[float]] = {
         (line, name): [] for line in LINES for name in ("main.py", *PEERS)
     }
@@ -101,7 +108,8 @@ def main() -> None:
     headers = ["seconds to the first step of `python main.py …`", "main.py", *PEERS]
     table = tabulate(rows, headers, tablefmt="github")
     print(table)
-    (RESULTS / "start.md").write_text(table + "\n")
+    with replacing(RESULTS / "start.md") as path:
+        path.write_text(table + "\n")
 
 
 if __name__ == "__main__":
