@@ -456,9 +456,9 @@ REACH_RUNS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("linear", 100, {**REACH_LINEAR, "hidden_size": 128, "learning_rate": 1e-3, "epochs": 6}),
     ("linear", 500, {**REACH_LINEAR, "hidden_size": 256, "learning_rate": 1e-4, "epochs": 10}),
     ("linear", 1000, {**REACH_LINEAR, "hidden_size": 512, "learning_rate": 3e-5, "epochs": 6}),
-    ("LSTM, chrono", 20, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 3e-3, "epochs": 60}),
-    ("LSTM, chrono", 50, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 3e-3, "epochs": 120}),
-    ("LSTM, chrono", 100, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 3e-3, "epochs": 300}),
+    ("LSTM, chrono", 20, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 1e-2, "epochs": 60}),
+    ("LSTM, chrono", 50, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 1e-2, "epochs": 120}),
+    ("LSTM, chrono", 100, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 1e-2, "epochs": 300}),
 )
 SOLVED = 0.99
 
