@@ -746,6 +746,7 @@ def write_table(rows: list[Row], path: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the program and returns its exit status."""
     args = build_parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no worker is left behind
     try:
         for path in answer(args.question, args.out_dir, args.jobs, args.scheduler):
             print(path)

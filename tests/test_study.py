@@ -249,7 +249,14 @@ def test_wrong_usage_and_trouble_are_a_line(tmp_path, capsys):
     assert error.count("\n") == 1
 
 
-def test_ctrl_c_ends_a_study_at_once_and_keeps_what_is_finished(tmp_path):
+@pytest.mark.parametrize(
+    "stop",
+    [
+        pytest.param(lambda pid: os.killpg(pid, signal.SIGINT), id="Ctrl-C"),
+        pytest.param(lambda pid: os.kill(pid, signal.SIGTERM), id="SIGTERM"),
+    ],
+)
+def test_a_stopped_study_ends_at_once_and_keeps_what_is_finished(stop, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "study.py", "optimizers", "--out-dir", str(tmp_path), "--jobs", "1"],
         cwd=ROOT,
@@ -264,11 +271,16 @@ def test_ctrl_c_ends_a_study_at_once_and_keeps_what_is_finished(tmp_path):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGINT)
+    stop(process.pid)
     _, error = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "finished experiments are kept" in error
     assert "Traceback" not in error
+    deadline = time.monotonic() + 20
+    with pytest.raises(ProcessLookupError):  # no worker is left
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, 0)
+            time.sleep(0.1)
 
 
 # --- a cluster ----------------------------------------------------------------------------------
