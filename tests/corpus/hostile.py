@@ -67,6 +67,7 @@ HOSTILE = [
         "ab",
         _at_import(BASIC, "import os\nos._exit(0)"),
         reason="importing rnn_cells/BasicRNNCell.py ended the process with exit status 0",
+        on_demand=True,
     ),
     trick(
         "os._exit(0) in a cell's call",
@@ -102,6 +103,7 @@ HOSTILE = [
           os._exit(0)
           """,
         ),
+        on_demand=True,
     ),
     trick(
         "an endless loop that swallows everything",
@@ -134,6 +136,7 @@ HOSTILE = [
         "g",
         body("g", "import ctypes\nctypes.string_at(0)"),
         reason="killed the process",
+        on_demand=True,
     ),
     trick(
         "all the memory",
@@ -191,6 +194,7 @@ HOSTILE = [
         ),
         body("h", _UNSOLVED),
         reason="not solved yet",
+        on_demand=True,
     ),
     trick(
         "an object that equals everything",
@@ -474,5 +478,6 @@ HOSTILE = [
               threading.Thread(target=lambda: [None for _ in iter(int, 1)], daemon=False).start()
           """,
         ),
+        on_demand=True,
     ),
 ]

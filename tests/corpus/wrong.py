@@ -1199,6 +1199,7 @@ FILES = [
         "h",
         "importing test.py took longer",
         alone=True,
+        on_demand=True,
     ),
     Entry(
         "in UTF-16", (), "abcdefgh", "", binary=lambda content: content.decode().encode("utf-16")
