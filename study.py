@@ -510,6 +510,8 @@ def plot_reach(rows: list[Row], path: Path) -> None:
         xlabel="blanks between the digits and the delimiter (hollow: not solved)",
         ylabel="minutes of training",
     )
+    axes.margins(0.1)
+    axes.yaxis.set_major_formatter("{x:g}")
     lags = sorted({row["lag"] for row in rows})
     axes.set_xticks(lags, map(str, lags))
     axes.minorticks_off()
