@@ -25,7 +25,7 @@ TINY = {"epochs": 2, "train_size": 20, "batch_size": 10, "hidden_size": 4}
 def small_study(monkeypatch):
     """Questions of few and short experiments."""
     monkeypatch.setattr(study, "SEEDS", (0, 1))
-    for name in ("SPAN", "SINE", "OPTIMIZER_CASE"):
+    for name in ("SPAN", "VARIABLE_LAG", "SINE", "OPTIMIZER_CASE"):
         monkeypatch.setattr(study, name, {**getattr(study, name), **TINY})
     monkeypatch.setattr(study, "SPAN_LAGS", (2, 4))
     monkeypatch.setattr(study, "VARIABLE_LAGS", (2, 4))
