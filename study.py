@@ -330,7 +330,7 @@ RECALL = {
     "decay": "cosine",
     "clip_norm": 1.0,
 }
-SPAN = {**RECALL, "epochs": 12}
+SPAN = {**RECALL, "epochs": 8}
 VARIABLE_LAG = {**RECALL, "epochs": 20, "min_blank_separation_len": 0}
 SPAN_LAGS = (5, 20, 50, 100, 200, 500, 1000)
 VARIABLE_LAGS = (5, 20, 50, 100, 200)
