@@ -460,6 +460,7 @@ REACH_RUNS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("LSTM, chrono", 20, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 1e-2, "epochs": 60}),
     ("LSTM, chrono", 50, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 1e-2, "epochs": 120}),
     ("LSTM, chrono", 100, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 1e-2, "epochs": 300}),
+    ("LSTM, chrono", 200, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 1e-2, "epochs": 300}),
 )
 SOLVED = 0.99
 

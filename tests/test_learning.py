@@ -3,6 +3,8 @@
 import csv
 import itertools
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -359,3 +361,15 @@ def test_the_training_figure_is_left(tmp_path):
         history, title="", loss_label="", clip_norm=1.0, memoryless_loss=0.5, out_dir=tmp_path
     )
     assert (tmp_path / "training.png").read_bytes().startswith(b"\x89PNG")
+
+
+# --- all together -------------------------------------------------------------------------------
+
+
+def test_the_example_of_the_readme_learns(capsys):
+    readme = Path(train.__file__).with_name("README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    exec(compile(example, "README.md", "exec"), {})
+    losses = [float(line) for line in capsys.readouterr().out.split()]
+    assert len(losses) == 10
+    assert losses[-1] < losses[0]
