@@ -23,7 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     import tensorflow.compat.v1 as tf
@@ -160,9 +160,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+class Parser(argparse.ArgumentParser):
+    """Answers wrong usage with one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line; options not given are None, and `resolve_settings` has the defaults."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description="Trains and tests one recurrent network on one of the sheet's two tasks.\n"
         "Defaults stand in brackets, or in the table at the end.",
         epilog=_describe_defaults(),
@@ -190,7 +197,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_network_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("network").add_argument
-    add("--hidden-size", type=_count, metavar="N", help="units of the cell")
+    add("--hidden-size", type=positive_int, metavar="N", help="units of the cell")
     activation = CELL_DEFAULTS["basic"]["activation"]
     add("--activation", choices=("linear", "relu", "tanh"), help=f"basic only ({activation})")
     add("--forget-bias", type=_finite, metavar="X", help="lstm only: its initial value")
@@ -211,10 +218,10 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("training").add_argument
-    add("--epochs", type=_count, metavar="N", help="passes over the training set")
+    add("--epochs", type=positive_int, metavar="N", help="passes over the training set")
     size = Settings.train_size
-    add("--train-size", type=_count, metavar="N", help=f"sequences an epoch ({size})")
-    add("--batch-size", type=_count, metavar="N", help="sequences a training step")
+    add("--train-size", type=positive_int, metavar="N", help=f"sequences an epoch ({size})")
+    add("--batch-size", type=positive_int, metavar="N", help="sequences a training step")
     add(
         "--optimizer",
         choices=("gradient_descent", "momentum", "rmsprop", "adam"),
@@ -225,7 +232,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     add("--clip-norm", type=_positive, metavar="X", help="largest global norm of the gradient")
     add(
         "--towers",
-        type=_count,
+        type=positive_int,
         metavar="N",
         help="parts of a batch that are trained on side by side, a core each (all cores)",
     )
@@ -241,7 +248,7 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
     default = TASK_DEFAULTS["sin"]
     add = parser.add_argument_group("sin task").add_argument
     samples, noise = default["num_samples"], default["input_noise"]
-    add("--num-samples", type=_count, metavar="N", help=f"of a training curve ({samples})")
+    add("--num-samples", type=positive_int, metavar="N", help=f"of a training curve ({samples})")
     add(
         "--input-noise",
         type=_not_negative,
@@ -251,7 +258,7 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
     default = TASK_DEFAULTS["memory"]
     add = parser.add_argument_group("memory task").add_argument
     length, blanks = default["to_remember_len"], default["blank_separation_len"]
-    add("--to-remember-len", type=_count, metavar="N", help=f"digits to recall ({length})")
+    add("--to-remember-len", type=positive_int, metavar="N", help=f"digits to recall ({length})")
     add("--blank-separation-len", type=_natural, metavar="N", help=f"blanks after them ({blanks})")
     add(
         "--min-blank-separation-len",
@@ -259,7 +266,7 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="draw the number of blanks of each sequence from this to --blank-separation-len",
     )
-    add("--num-digits", type=_count, metavar="N", help=f"kinds ({default['num_digits']})")
+    add("--num-digits", type=positive_int, metavar="N", help=f"kinds ({default['num_digits']})")
     add(
         "--recall-input",
         choices=("blank", "truth"),
@@ -824,7 +831,7 @@ def _number(kind: type, holds: Callable[[float], bool], description: str) -> Cal
 
 
 _natural = _number(int, lambda number: number >= 0, "a whole number from 0")
-_count = _number(int, lambda number: number >= 1, "a whole number from 1")
+positive_int = _number(int, lambda number: number >= 1, "a whole number from 1")
 _finite = _number(float, lambda number: True, "a finite number")
 _not_negative = _number(float, lambda number: number >= 0, "a number from 0")
 _positive = _number(float, lambda number: number > 0, "a positive number")

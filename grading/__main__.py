@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from main import Parser
+
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m grading", description="For a course that gives the exercise."
-    )
+    parser = Parser(prog="python -m grading", description="For a course that gives the exercise.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     handout = commands.add_parser(
         "handout",

@@ -238,10 +238,18 @@ def test_the_best_linear_predictor_beats_every_other_linear_one():
     assert errors[-1] < 0.5
 
 
-def test_wrong_usage_and_trouble_are_a_line(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("weather", "invalid choice: 'weather'"), ("span --jobs 0", "whole number from 1, got 0")],
+)
+def test_wrong_usage_is_a_line(capsys, line, message):
     with pytest.raises(SystemExit, match="2"):
-        study.main(["weather"])
-    capsys.readouterr()
+        study.main(line.split())
+    (error,) = capsys.readouterr().err.splitlines()
+    assert message in error
+
+
+def test_a_missing_scheduler_is_a_line(tmp_path, capsys):
     address = "tcp://127.0.0.1:1"
     assert study.main(["span", "--out-dir", str(tmp_path), "--scheduler", address]) == 1
     error = capsys.readouterr().err
