@@ -26,6 +26,7 @@ import signal
 import statistics
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -206,12 +207,15 @@ class Runner:
         return [{**settings, **achieved[self._get_key(settings)]} for settings in experiments]
 
     def _run(self, to_run: dict[str, dict]) -> Iterator[tuple[str, dict[str, Any]]]:
-        with self._make_executor() as executor:
+        with deferred_interrupts() as stop_here, self._make_executor() as executor:
             keys = {
                 executor.submit(run_experiment, settings): key for key, settings in to_run.items()
             }
-            for future in futures.as_completed(keys):
-                yield keys[future], future.result()
+            while keys:
+                done, _ = futures.wait(keys, timeout=0.1, return_when=futures.FIRST_COMPLETED)
+                stop_here()
+                for future in done:
+                    yield keys.pop(future), future.result()
 
     def _get_key(self, settings: dict[str, Any]) -> str:
         """Experiments of the same settings are the same: also of different questions."""
@@ -232,13 +236,35 @@ class Runner:
 
 
 @contextlib.contextmanager
+def deferred_interrupts() -> Iterator[Callable[[], None]]:
+    """Lets Ctrl-C and SIGTERM wait until what this gives is called, which raises KeyboardInterrupt.
+
+    Anywhere else they could leave one of the executor's locks taken, and all waiting for it.
+    """
+    caught: list[int] = []
+
+    def stop_here() -> None:
+        if caught:
+            raise KeyboardInterrupt
+
+    handlers = {
+        number: signal.signal(number, lambda number, _: caught.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop_here
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
 def local_executor(nbr_jobs: int) -> Iterator[futures.Executor]:
     """Processes of this machine; an error or Ctrl-C ends them at once."""
     executor = futures.ProcessPoolExecutor(
         nbr_jobs,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
+        initializer=_start_worker,
     )
     try:
         yield executor
@@ -248,6 +274,11 @@ def local_executor(nbr_jobs: int) -> Iterator[futures.Executor]:
         executor.shutdown(wait=True, cancel_futures=True)
         raise
     executor.shutdown()
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tqdm.set_lock(threading.RLock())  # and no semaphore, which would outlive it
 
 
 @contextlib.contextmanager
@@ -292,9 +323,11 @@ class Case(NamedTuple):
     settings: dict[str, Any]
     rates: Sequence[float] = ()
     """The learning rates to choose from."""
+    search_share: float = 0.25
+    """Updates of a run that only tries a rate, for one of those that are reported."""
 
     def get_search_epochs(self) -> int:
-        return max(1, self.settings["epochs"] // 4)
+        return max(1, int(self.settings["epochs"] * self.search_share))
 
 
 SEEDS = (0, 1, 2)
@@ -334,28 +367,39 @@ SPAN = {**RECALL, "epochs": 8}
 VARIABLE_LAG = {**RECALL, "epochs": 20, "min_blank_separation_len": 0}
 SPAN_LAGS = (5, 20, 50, 100, 200, 500, 1000)
 VARIABLE_LAGS = (5, 20, 50, 100, 200)
-RATES = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+VARIABLE_LAG_RATES = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+SPAN_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 """The learning rates that each cell is tried with at each lag."""
 
 
 def answer_span(run_all: RunAll) -> list[Row]:
     """Recall accuracy against the lag."""
-    return _answer_recall(run_all, SPAN, SPAN_LAGS)
+    # At long lags the best rate of a short training is far too large for a long one.
+    return _answer_recall(run_all, SPAN, SPAN_LAGS, SPAN_RATES, search_share=1)
 
 
 def answer_variable_lag(run_all: RunAll) -> list[Row]:
     """The same, each sequence with a number of blanks of its own, from none to the lag."""
-    return _answer_recall(run_all, VARIABLE_LAG, VARIABLE_LAGS)
+    return _answer_recall(
+        run_all, VARIABLE_LAG, VARIABLE_LAGS, VARIABLE_LAG_RATES, search_share=0.25
+    )
 
 
-def _answer_recall(run_all: RunAll, settings: dict[str, Any], lags: Sequence[int]) -> list[Row]:
+def _answer_recall(
+    run_all: RunAll,
+    settings: dict[str, Any],
+    lags: Sequence[int],
+    rates: Sequence[float],
+    search_share: float,
+) -> list[Row]:
     return search_and_run(
         run_all,
         [
             Case(
                 {"model": model, "lag": lag},
                 {**settings, **of_model, "blank_separation_len": lag},
-                RATES,
+                rates,
+                search_share,
             )
             for lag in reversed(lags)  # the longest take longest
             for model, of_model in MEMORY_MODELS.items()
@@ -366,7 +410,7 @@ def _answer_recall(run_all: RunAll, settings: dict[str, Any], lags: Sequence[int
 def search_and_run(run_all: RunAll, cases: Sequence[Case]) -> list[Row]:
     """Runs each case with each seed at its best learning rate.
 
-    The rate is chosen by one run for each, of another seed and a quarter of the updates.
+    The rate is chosen by one run for each, of another seed and maybe of fewer updates.
 
     Returns:
         The rows of all runs, with the `stage` "search" or "run".
