@@ -305,9 +305,12 @@ def _dataset(
             yield draw(rng, min(size, sz_dataset - start))
 
     draws = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
-    return draws.flat_map(
+    batches = draws.flat_map(
         lambda *arrays: tf.data.Dataset.from_tensor_slices(arrays).batch(sz_batch)
     ).prefetch(1)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # its thread has nothing to tune, and delays a session's end
+    return batches.with_options(options)
 
 
 def _check_sizes(minimum: int = 1, **sizes: int) -> None:

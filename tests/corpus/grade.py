@@ -58,9 +58,10 @@ def grading(entries: Iterable[Entry], *, full: bool = False) -> Iterator[dict[st
     ]
     context = multiprocessing.get_context("spawn")
     half = max(1, (os.cpu_count() or 2) // 2)
+    in_background = {"mp_context": context, "initializer": os.nice, "initargs": (10,)}
     with (
-        ProcessPoolExecutor(half, mp_context=context) as builders,
-        ProcessPoolExecutor(half, mp_context=context) as judges,
+        ProcessPoolExecutor(half, **in_background) as builders,
+        ProcessPoolExecutor(half, **in_background) as judges,
         ThreadPoolExecutor(half) as loners,
         ThreadPoolExecutor(16 * half) as waiting,
     ):
