@@ -112,8 +112,8 @@ def test_the_initial_weights_let_activations_neither_vanish_nor_explode(scorer, 
             f"the initial weights are so small that activations vanish: inputs of size 1 give"
             f" activations of size {spread:.2g}; draw the weights larger"
         )
-    radius = _get_radius(kernels, n_inp, n_out)
-    if part == "a" and radius is not None and radius > LARGEST_RADIUS and _is_linear(scorer):
+    radius = _get_radius(kernels, n_inp, n_out) if part == "a" else None
+    if radius is not None and radius > LARGEST_RADIUS and _is_linear(scorer):
         lose(
             f"the initial weights let activations explode: for n_out={n_out} the cell multiplies"
             f" its state by up to {radius:.3g} a step, {radius**STEPS:.1g} in {STEPS} steps; the"
@@ -137,7 +137,9 @@ def _get_radius(kernels: list[np.ndarray], n_inp: int, n_out: int) -> float | No
         for matrix in (kernel, kernel.T):
             rows = len(matrix) - n_out
             if matrix.shape[1:] == (n_out,) and rows in (0, n_inp, n_inp + 1):
-                starts = {0, 1, n_inp, n_inp + 1} & set(range(rows + 1))  # with a bias row, or none
+                starts = {0, rows}
+                if rows == n_inp + 1:  # with a row for the bias, somewhere
+                    starts |= {1, n_inp}
                 blocks += [matrix[start : start + n_out] for start in starts]
     return min((float(np.abs(np.linalg.eigvals(b)).max()) for b in blocks), default=None)
 
