@@ -261,6 +261,7 @@ def deferred_interrupts() -> Iterator[Callable[[], None]]:
 @contextlib.contextmanager
 def local_executor(nbr_jobs: int) -> Iterator[futures.Executor]:
     """Processes of this machine; an error or Ctrl-C ends them at once."""
+    others = set(multiprocessing.active_children())
     executor = futures.ProcessPoolExecutor(
         nbr_jobs,
         mp_context=multiprocessing.get_context("spawn"),
@@ -269,7 +270,7 @@ def local_executor(nbr_jobs: int) -> Iterator[futures.Executor]:
     try:
         yield executor
     except BaseException:
-        for process in multiprocessing.active_children():
+        for process in set(multiprocessing.active_children()) - others:
             process.terminate()
         executor.shutdown(wait=True, cancel_futures=True)
         raise

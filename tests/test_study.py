@@ -2,6 +2,7 @@
 
 import csv
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -171,6 +172,8 @@ def test_a_killed_process_costs_a_repeat(tmp_path):
     folder = tmp_path / "experiments"
     experiments = [draw_settings(seed=seed) for seed in range(3)]
     killed = []
+    other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    other.start()
 
     def make_executor():
         executor = study.local_executor(1)
@@ -183,6 +186,8 @@ def test_a_killed_process_costs_a_repeat(tmp_path):
     assert killed
     assert [row["seed"] for row in rows] == [0, 1, 2]
     assert len(list(folder.iterdir())) == 3
+    assert other.is_alive()  # only the study's own processes are ended with it
+    other.kill()
 
 
 class _KillingExecutor:
