@@ -369,7 +369,7 @@ VARIABLE_LAG = {**RECALL, "epochs": 20, "min_blank_separation_len": 0}
 SPAN_LAGS = (5, 20, 50, 100, 200, 500, 1000)
 VARIABLE_LAGS = (5, 20, 50, 100, 200)
 VARIABLE_LAG_RATES = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2)
-SPAN_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+SPAN_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """The learning rates that each cell is tried with at each lag."""
 
 
