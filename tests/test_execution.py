@@ -1,5 +1,7 @@
 """Towers over the batch and loops over the time steps: the same numbers as the plain network."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -81,6 +83,11 @@ def evaluate(*args, **keywords):
         return sess.run(fetches, feed_dict)
 
 
+@functools.cache
+def evaluate_plainly(cell_type, batch, len_inp):
+    return evaluate(cell_type, *draw(batch, len_inp), None)
+
+
 def assert_equal(came, expected):
     """Outputs, loss and gradients, number by number."""
     for a, b in zip(tf.nest.flatten(came), tf.nest.flatten(expected), strict=True):
@@ -95,9 +102,8 @@ def assert_equal(came, expected):
 @pytest.mark.parametrize("nbr_towers", [1, 2, 3, 8])
 def test_towers_give_what_one_network_gives(cell_type, known, nbr_towers):
     """A batch of 7 is uneven for 2 and 3 towers, and leaves one of 8 idle."""
-    x, labels = draw(7, 6)
-    plain = evaluate(cell_type, x, labels, None)
-    assert_equal(evaluate(cell_type, x, labels, nbr_towers, known=known), plain)
+    came = evaluate(cell_type, *draw(7, 6), nbr_towers, known=known)
+    assert_equal(came, evaluate_plainly(cell_type, 7, 6))
 
 
 @settings(max_examples=15, deadline=None)
@@ -234,10 +240,8 @@ def test_training_on_towers_ends_where_training_without_does():
 @pytest.mark.parametrize("len_inp", [1, 5, 12])
 @pytest.mark.parametrize("nbr_towers", [None, 2])
 def test_a_loop_gives_what_the_unrolled_cell_gives(cell_type, len_inp, nbr_towers):
-    x, labels = draw(5, len_inp)
-    unrolled = evaluate(cell_type, x, labels, None)
-    looped = evaluate(cell_type, x, labels, nbr_towers, known=False, unroll="dynamic")
-    assert_equal(looped, unrolled)
+    came = evaluate(cell_type, *draw(5, len_inp), nbr_towers, known=False, unroll="dynamic")
+    assert_equal(came, evaluate_plainly(cell_type, 5, len_inp))
 
 
 @pytest.mark.parametrize("cell_type", CELLS)
