@@ -237,9 +237,10 @@ class Runner:
 
 @contextlib.contextmanager
 def deferred_interrupts() -> Iterator[Callable[[], None]]:
-    """Lets Ctrl-C and SIGTERM wait until what this gives is called, which raises KeyboardInterrupt.
+    """Lets Ctrl-C and SIGTERM wait until what this gives is called, or the end of the block.
 
-    Anywhere else they could leave one of the executor's locks taken, and all waiting for it.
+    There they raise KeyboardInterrupt. Anywhere else they could leave one of the executor's locks
+    taken, and all waiting for it.
     """
     caught: list[int] = []
 
@@ -256,6 +257,7 @@ def deferred_interrupts() -> Iterator[Callable[[], None]]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+        stop_here()
 
 
 @contextlib.contextmanager
@@ -316,6 +318,10 @@ def dask_executor(address: str) -> Iterator[futures.Executor]:
 # --- the questions ------------------------------------------------------------------------------
 
 
+SEARCH_SHARE = 0.25
+"""Updates of a run that only tries a learning rate, for one of those that are reported."""
+
+
 class Case(NamedTuple):
     """A cell on a task, to be run with several seeds at its best learning rate."""
 
@@ -324,8 +330,7 @@ class Case(NamedTuple):
     settings: dict[str, Any]
     rates: Sequence[float] = ()
     """The learning rates to choose from."""
-    search_share: float = 0.25
-    """Updates of a run that only tries a rate, for one of those that are reported."""
+    search_share: float = SEARCH_SHARE
 
     def get_search_epochs(self) -> int:
         return max(1, int(self.settings["epochs"] * self.search_share))
@@ -381,9 +386,7 @@ def answer_span(run_all: RunAll) -> list[Row]:
 
 def answer_variable_lag(run_all: RunAll) -> list[Row]:
     """The same, each sequence with a number of blanks of its own, from none to the lag."""
-    return _answer_recall(
-        run_all, VARIABLE_LAG, VARIABLE_LAGS, VARIABLE_LAG_RATES, search_share=0.25
-    )
+    return _answer_recall(run_all, VARIABLE_LAG, VARIABLE_LAGS, VARIABLE_LAG_RATES)
 
 
 def _answer_recall(
@@ -391,7 +394,7 @@ def _answer_recall(
     settings: dict[str, Any],
     lags: Sequence[int],
     rates: Sequence[float],
-    search_share: float,
+    search_share: float = SEARCH_SHARE,
 ) -> list[Row]:
     return search_and_run(
         run_all,
@@ -608,11 +611,13 @@ def answer_sine(run_all: RunAll) -> list[Row]:
     return [*rows, *({**row, "stage": "run"} for row in run_cases(run_all, variants))]
 
 
-def get_best_linear_errors(nbr_curves: int = 20000) -> list[float]:
-    """Mean squared error, at each step, of the best linear prediction of 100 samples from 30.
+def fit_linear_predictor(nbr_curves: int = 20000) -> tuple[Any, Any]:
+    """The best linear prediction of 100 samples of a curve from 30.
 
-    Least squares in float64, fitted to one set of curves and tested on another. Its weights are
-    large, far beyond what gradient descent in float32 finds, let alone with noise on the inputs.
+    Least squares in float64, fitted to one set of curves and tested on another.
+
+    Returns:
+        The weights [30, 100], and the mean squared errors [100] at each sample, float64 arrays.
     """
     import numpy as np
 
@@ -627,7 +632,7 @@ def get_best_linear_errors(nbr_curves: int = 20000) -> list[float]:
     x, y = np.split(fitted, [test.WARM_UP], axis=1)
     weights, *_ = np.linalg.lstsq(x, y, rcond=None)
     x, y = np.split(tested, [test.WARM_UP], axis=1)
-    return np.mean(np.square(x @ weights - y), axis=0).tolist()
+    return weights, np.mean(np.square(x @ weights - y), axis=0)
 
 
 def plot_sine(rows: list[Row], path: Path) -> None:
@@ -648,7 +653,7 @@ def plot_sine(rows: list[Row], path: Path) -> None:
         )
     over_horizon.plot(
         horizon,
-        get_best_linear_errors(),
+        fit_linear_predictor()[1],
         color="0.6",
         linewidth=4,
         label="best linear predictor (float64)",

@@ -22,8 +22,7 @@ import train
 
 ROOT = Path(main.__file__).parent
 PAIRS = [(task, cell) for task in ("sin", "memory") for cell in ("basic", "lstm")]
-TINY = ["--epochs", "3", "--train-size", "20", "--batch-size", "8", "--hidden-size", "4"]
-TINY += ["--towers", "1"]
+TINY = shlex.split("--epochs 3 --train-size 20 --batch-size 8 --hidden-size 4 --towers 1")
 
 
 def run(out_dir, line, *more):
@@ -459,6 +458,7 @@ def test_resuming_without_a_checkpoint(tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
+    """Where the first test that asks for a finished run leaves it for the others."""
     return tmp_path_factory.mktemp("finished")
 
 

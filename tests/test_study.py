@@ -172,7 +172,7 @@ def test_a_killed_process_costs_a_repeat(tmp_path):
     folder = tmp_path / "experiments"
     experiments = [draw_settings(seed=seed) for seed in range(3)]
     killed = []
-    other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,), daemon=True)
     other.start()
 
     def make_executor():
@@ -236,9 +236,10 @@ def test_every_cell_is_searched_alike_and_run_at_its_best_rate(small_study):
 
 
 def test_the_best_linear_predictor_is_next_to_exact_at_first():
-    """And later far better than always predicting 0, whose error is 0.5."""
-    errors = study.get_best_linear_errors(2000)
+    """And later far better than always predicting 0, whose error is 0.5; with huge weights."""
+    weights, errors = study.fit_linear_predictor(2000)
     assert len(errors) == main.NBR_GENERATED
+    assert np.abs(weights).max() > 1e5
     assert errors[0] < 1e-12
     assert np.mean(errors) < 0.01
     assert errors[-1] < 0.1
@@ -261,6 +262,24 @@ def test_a_missing_scheduler_is_a_line(tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.startswith("study.py: error: there is no Dask scheduler at tcp://127.0.0.1:1")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("error", [None, futures.BrokenExecutor()])
+def test_an_interrupt_waits_and_is_not_lost(number, error):
+    went_on = []
+
+    def be_interrupted():
+        with study.deferred_interrupts() as stop_here:
+            stop_here()
+            signal.raise_signal(number)
+            went_on.append(True)
+            if error:
+                raise error
+
+    with pytest.raises(KeyboardInterrupt):
+        be_interrupted()
+    assert went_on
 
 
 def has_processes(group: int) -> bool:

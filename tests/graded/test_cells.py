@@ -1,7 +1,8 @@
 """Parts a to d: the two cells. What holds for both is asked of both.
 
-No test knows a cell's equation. `expected.json` has outputs for the case that all weights are
-equal, right ones and those of common mistakes.
+A test fails by `lose`, with a sentence for the student; for each, the corpus of submissions has a
+mistake that it tells. No test knows a cell's equation. `expected.json` has outputs for the case
+that all weights are equal, right ones and those of common mistakes.
 """
 
 from __future__ import annotations
