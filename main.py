@@ -21,6 +21,7 @@ import shlex
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -146,13 +147,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = resolve_settings(args, parser, out_dir)
         result = run(settings, out_dir, resume=args.resume, tensorboard=args.tensorboard)
         print(report(result, settings, out_dir))
-    except KeyboardInterrupt:
-        print(f"main.py: {_explain_interrupt(argv, settings, out_dir)}", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # whoever read the output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:
+    except (KeyboardInterrupt, Exception) as error:
+        if _is_interrupt(error):
+            print(f"main.py: {_explain_interrupt(argv, settings, out_dir)}", file=sys.stderr)
+            return 130
         if args.debug:
             raise
         print(f"main.py: error: {_explain(error, out_dir)}", file=sys.stderr)
@@ -800,6 +801,15 @@ def _explain(error: Exception, out_dir: Path) -> str:
             f"{error.name} is not installed for this Python: use the one that make sets up in .venv"
         )
     return f"{type(error).__name__}: {first_line} (--debug shows where)"
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Whether it came of Ctrl-C.
+
+    TensorFlow makes a RuntimeError of an interrupt that comes while it raises an error of its own,
+    as it does at the end of each epoch. The interrupt is left in the message only.
+    """
+    return "KeyboardInterrupt" in "".join(traceback.format_exception(error, limit=0))
 
 
 def _explain_interrupt(argv: Sequence[str], settings: Settings | None, out_dir: Path) -> str:

@@ -352,6 +352,25 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_go_on(tmp_path):
     assert not list(tmp_path.glob(".unfinished-*"))
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyboardInterrupt(),
+        RuntimeError(  # seen when it arrived as the iterator raised its OutOfRangeError
+            "pybind11::error_already_set: MISMATCH of original and normalized active exception "
+            "types: ORIGINAL OutOfRangeError REPLACED BY KeyboardInterrupt: <EMPTY MESSAGE>"
+        ),
+    ],
+)
+def test_ctrl_c_is_known_also_in_what_tensorflow_makes_of_it(error, tmp_path, monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise error
+
+    monkeypatch.setattr(main, "run", interrupted)
+    assert run(tmp_path, "--task sin --cell basic") == 130
+    assert "interrupted" in only_line(capsys.readouterr().err)
+
+
 # --- wrong usage --------------------------------------------------------------------------------
 
 
