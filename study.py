@@ -29,7 +29,7 @@ import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent import futures
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,8 +40,10 @@ import main as program
 
 ROOT = Path(__file__).parent
 SOURCES = ("data.py", "main.py", "study.py", "test.py", "train.py", "rnn_cells/*.py")
-"""What an experiment runs, for the workers of a cluster."""
+"""What an experiment runs, for a cluster."""
 
+CONNECT_TIMEOUT = "5s"
+"""For the scheduler of a cluster to answer."""
 LOSSES_IN_A_ROW = 3
 """Number of times in a row that the workers may be lost without finishing an experiment."""
 
@@ -284,9 +286,20 @@ def _start_worker() -> None:
     tqdm.set_lock(threading.RLock())  # and no semaphore, which would outlive it
 
 
+def find_sources(*patterns: str) -> dict[str, Path]:
+    """The project's files that match, by their paths in it."""
+    found = (file for pattern in patterns for file in ROOT.glob(pattern))
+    return {file.relative_to(ROOT).as_posix(): file for file in found if file.is_file()}
+
+
 @contextlib.contextmanager
-def dask_executor(address: str) -> Iterator[futures.Executor]:
-    """The workers of a Dask cluster, which are sent the sources; no disk is shared.
+def dask_executor(address: str, sources: Mapping[str, Path]) -> Iterator[futures.Executor]:
+    """The workers of a Dask cluster; no disk is shared.
+
+    Args:
+        address: Of the scheduler.
+        sources: The files that are sent there, by their paths in an archive. Dask imports what is
+            a module at its top, on the scheduler as on the workers.
 
     Raises:
         StudyError: If Dask is not installed or there is no scheduler at the address.
@@ -297,18 +310,18 @@ def dask_executor(address: str) -> Iterator[futures.Executor]:
     except ModuleNotFoundError:
         raise StudyError("--scheduler needs Dask: pip install dask distributed") from None
     try:
-        client = Client(address, timeout="5s")
+        client = Client(address, timeout=CONNECT_TIMEOUT)
     except (OSError, ValueError) as error:
         raise StudyError(
             f"there is no Dask scheduler at {address} ({error}): start one with `dask scheduler`,"
             " and workers with `dask worker ADDRESS --nthreads 1`"
         ) from None
     with client, tempfile.TemporaryDirectory() as folder:
-        sources = Path(folder, "rnn-study.zip")
-        with zipfile.ZipFile(sources, "w") as archive:
-            for file in (file for pattern in SOURCES for file in ROOT.glob(pattern)):
-                archive.write(file, file.relative_to(ROOT))
-        client.upload_file(str(sources))
+        path = Path(folder, "rnn-sources.zip")
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, file in sources.items():
+                archive.write(file, name)
+        client.upload_file(str(path))
         try:
             yield client.get_executor()
         except KilledWorker as error:
@@ -861,7 +874,7 @@ def answer(question: str, out_dir: Path, nbr_jobs: int, scheduler: str | None) -
         import data  # noqa: F401 (tables and figures need it; TensorFlow comes with it)
     ask, plot, side_by_side = QUESTIONS[question]
     if scheduler:
-        make_executor = functools.partial(dask_executor, scheduler)
+        make_executor = functools.partial(dask_executor, scheduler, find_sources(*SOURCES))
     else:
         make_executor = functools.partial(local_executor, nbr_jobs if side_by_side else 1)
     with Runner(make_executor, out_dir / "experiments", count(ask)) as runner:

@@ -5,7 +5,6 @@ import json
 import multiprocessing
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 
 import main
 import study
+from tests.clusters import start_cluster
 
 ROOT = Path(study.__file__).parent
 TINY = {"epochs": 2, "train_size": 20, "batch_size": 10, "hidden_size": 4}
@@ -256,7 +256,8 @@ def test_wrong_usage_is_a_line(capsys, line, message):
     assert message in error
 
 
-def test_a_missing_scheduler_is_a_line(tmp_path, capsys):
+def test_a_missing_scheduler_is_a_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(study, "CONNECT_TIMEOUT", "1s")
     address = "tcp://127.0.0.1:1"
     assert study.main(["span", "--out-dir", str(tmp_path), "--scheduler", address]) == 1
     error = capsys.readouterr().err
@@ -326,30 +327,7 @@ def test_a_stopped_study_ends_at_once_and_keeps_what_is_finished(stop, tmp_path)
 # --- a cluster ----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def cluster(tmp_path):
-    """A Dask scheduler and two workers on loopback, away from the sources; address and workers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    dask = [sys.executable, "-m", "dask"]
-    port = address.rpartition(":")[2]
-    commands = [["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]]
-    commands += 2 * [["worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny"]]
-    processes = [
-        subprocess.Popen(
-            [*dask, *command], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        for command in commands
-    ]
-    yield address, processes[1:]
-    for process in processes:
-        process.kill()
-        process.wait()
-
-
-def test_a_cluster_runs_a_study_and_may_lose_a_worker(small_study, tmp_path, cluster, monkeypatch):
-    address, workers = cluster
+def test_a_cluster_runs_a_study_and_may_lose_a_worker(small_study, tmp_path, monkeypatch):
     monkeypatch.setattr(study, "SPAN_LAGS", (2,))
     keep = study.Runner._keep
 
@@ -359,7 +337,8 @@ def test_a_cluster_runs_a_study_and_may_lose_a_worker(small_study, tmp_path, clu
 
     monkeypatch.setattr(study.Runner, "_keep", keep_and_kill)
     out_dir = tmp_path / "study"
-    assert study.main(["span", "--out-dir", str(out_dir), "--scheduler", address]) == 0
+    with start_cluster(tmp_path) as (address, workers):
+        assert study.main(["span", "--out-dir", str(out_dir), "--scheduler", address]) == 0
     with (out_dir / "span.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 3 * (2 + 2)
