@@ -106,7 +106,9 @@ def _get_requirements(root: Path) -> str:
     program, tests = (
         (root / folder / "requirements.txt").read_text(encoding="utf-8") for folder in ("", "tests")
     )
-    needed = [line for line in tests.splitlines() if line.startswith(("pytest", "tabulate"))]
+    needed = [
+        line for line in tests.splitlines() if line.startswith(("pytest", "tabulate", "tomli"))
+    ]
     return program + "\n".join(needed) + "\n"
 
 

@@ -18,10 +18,14 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
+from grading import judge as judging
+from grading.judge import in_folder
 from tests.corpus.entries import Entry
 from tests.graded.memory_truth import choose_telling_seed
 from tests.graded.parts import PARTS
-from tests.graded.submission import ROOT, SUBMITTED_FILES, Build
+from tests.graded.submission import SUBMITTED_FILES, Build
 
 SEED = 20261122
 PART_LIMIT = 6.0
@@ -100,7 +104,8 @@ def build_alone(entry: Entry, files: dict[str, bytes]) -> Build:
         _write(files, Path(folder))
         if entry.add is not None:
             entry.add(Path(folder))
-        return submission.build(Path(folder), seed=choose_telling_seed(SEED), part_limit=PART_LIMIT)
+        handed_in = submission.read_folder(Path(folder))
+    return submission.build(handed_in, seed=choose_telling_seed(SEED), part_limit=PART_LIMIT)
 
 
 def build_here(files: dict[str, bytes], parts: str) -> Build:
@@ -108,67 +113,48 @@ def build_here(files: dict[str, bytes], parts: str) -> Build:
     from tests.graded import builder, submission
 
     with tempfile.TemporaryDirectory(prefix="corpus-") as folder:
-        stage, out = Path(folder, "submission"), Path(folder, "out")
-        out.mkdir()
         _write(files, Path(folder, "handed-in"))
-        seed = choose_telling_seed(SEED)
-        missing = submission.lay_out(Path(folder, "handed-in"), stage)
+        handed_in = submission.read_folder(Path(folder, "handed-in"))
+        submission.lay_out(handed_in.files, Path(folder, "stage"))
+        missing = handed_in.missing
         lost = {part: missing[PARTS[part].file] for part in parts if PARTS[part].file in missing}
-        with _standing_in(stage), contextlib.redirect_stdout(io.StringIO()):
+        sent: dict[str, bytes] = {}
+
+        def send(name: str, content: bytes) -> None:
+            if len(content) <= submission.MAX_SIZES[name]:
+                sent[name] = content
+
+        seed = choose_telling_seed(SEED)
+        with _standing_in(Path(folder, "stage")), contextlib.redirect_stdout(io.StringIO()):
             builder.make_lazy_package()
-            builder.build([part for part in parts if part not in lost], out, seed)
+            builder.build([part for part in parts if part not in lost], send, seed)
         others = {part: "not built" for part in PARTS if part not in parts}
-        return submission.collect(out, {**others, **lost}, seed)
+        return submission.collect(sent, {**others, **lost}, seed)
 
 
 def judge(build: Build, parts: str) -> Grade:
     """Runs pytest on what was built; only the tests of some parts."""
-    import pytest
+    passed: set[str] = set()  # parts
+    failures: dict[str, set[str]] = {}
 
-    from tests.graded import points
-
-    class Judge:
-        scorer: points.Scorer
-
-        def __init__(self) -> None:
-            self.parts: dict[str, str] = {}  # by the tests' ids
-            self.passed: set[str] = set()  # parts
-            self.failures: dict[str, set[str]] = {}
-
+    class Watch:
         @pytest.hookimpl(trylast=True)
-        def pytest_configure(self, config: pytest.Config) -> None:
-            self.scorer = config.stash[points.SCORER]
-            self.scorer.use(build)
-
-        @pytest.hookimpl(tryfirst=True)
         def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-            markers = [item.get_closest_marker("part") for item in items]
-            items[:] = [
-                item
-                for item, marker in zip(items, markers, strict=True)
-                if marker and marker.args[0] in parts
-            ]
             self.parts = {i.nodeid: i.get_closest_marker("part").args[0] for i in items}
 
         def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
             part = self.parts[report.nodeid]
             if report.failed:
                 test = report.nodeid.partition("::")[2].partition("[")[0]
-                self.failures.setdefault(part, set()).add(test)
+                failures.setdefault(part, set()).add(test)
             elif report.when == "call" and report.passed:
-                self.passed.add(part)
+                passed.add(part)
 
-    judge = Judge()
-    with contextlib.redirect_stdout(io.StringIO()), _in_folder(ROOT):
-        pytest.main(
-            ["tests/graded", "grading/private", "-q", "-p", "no:cacheprovider", f"--seed={SEED}"]
-            + ["--tb=no", "-rN", "-p", "no:unraisableexception"],  # which would collect garbage
-            plugins=[judge],
-        )
+    scorer = judging.judge(build, SEED, parts, plugins=(Watch(),))
     return Grade(
-        {part: judge.scorer.score_part(part) for part in parts},
-        {part: judge.scorer.get_reasons(part) for part in parts},
-        {part: tests for part, tests in judge.failures.items() if part in judge.passed},
+        {part: scorer.score_part(part) for part in parts},
+        {part: scorer.get_reasons(part) for part in parts},
+        {part: tests for part, tests in failures.items() if part in passed},
     )
 
 
@@ -192,18 +178,8 @@ def _standing_in(folder: Path) -> Iterator[None]:
     forget()
     sys.path.insert(0, os.fspath(folder))
     try:
-        with _in_folder(folder):
+        with in_folder(folder):
             yield
     finally:
         sys.path.remove(os.fspath(folder))
         forget()
-
-
-@contextlib.contextmanager
-def _in_folder(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)

@@ -95,8 +95,8 @@ HOSTILE = [
         _at_import(
             BASIC,
             """
-          import os, pathlib, sys
-          for folder in (".", "..", os.path.dirname(sys.argv[1]), sys.argv[1]):
+          import os, pathlib
+          for folder in (".", ".."):
               pathlib.Path(folder, "results.json").write_text('{"score": 15}')
               pathlib.Path(folder, "junit.xml").write_text('<testsuites failures="0" tests="71"/>')
           print("71 passed", flush=True)
@@ -111,13 +111,13 @@ HOSTILE = [
         body(
             "f",
             """
-          import signal
+          import signal, time
           for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGHUP):
               signal.signal(number, signal.SIG_IGN)
           while True:
               try:
                   while True:
-                      pass
+                      time.sleep(9)
               except BaseException:
                   pass
           """,
@@ -252,15 +252,22 @@ HOSTILE = [
         _at_import(
             BASIC,
             """
-          import json, pathlib, sys
-          out = pathlib.Path(sys.argv[1])
+          import json, os, stat
+          forged = b""
           for part, probes in {
               "d": ["call", "long", "again", "fixed"], "e": ["float32", "float64", "one_step"],
               "f": ["number", "double", "tensor"], "g": ["int32", "int64", "one_step"],
           }.items():
               for probe in probes:
-                  (out / f"{part}-{probe}.pb").write_bytes(b"forged")
-              (out / f"{part}.json").write_text(json.dumps({probe: {} for probe in probes}))
+                  forged += f"{part}-{probe}.pb 6\\nforged".encode()
+              records = json.dumps({probe: {} for probe in probes})
+              forged += f"{part}.json {len(records)}\\n{records}".encode()
+          for number in range(3, 100):
+              try:
+                  if stat.S_ISFIFO(os.fstat(number).st_mode):
+                      os.write(number, forged)
+              except OSError:
+                  pass
           """,
         ),
         *bodies(

@@ -1,11 +1,12 @@
 """BUILD: runs a submission's Python, and leaves what it builds as plain data.
 
-    python builder.py OUT SEED PART...        in the submission's folder
+    python builder.py SEED PART...        in the submission's folder
 
 Nothing here decides anything: this process belongs to the submission, which may do to it what it
-likes. For each part it leaves `OUT/<part>.json`, one record a probe, and beside it the probes'
-graphs, `OUT/<part>-<probe>.pb`: a `MetaGraphDef` whose signature "probe" names the inputs and
-outputs. A record has either facts, or an error: one sentence on what happened where.
+likes. It writes no file; what it builds goes through its standard output, as messages (see `send`).
+For each part there is `<part>.json`, one record a probe, and before it the probes' graphs,
+`<part>-<probe>.pb`: a `MetaGraphDef` whose signature "probe" names the inputs and outputs. A record
+has either facts, or an error: one sentence on what happened where.
 
 The file stands alone and imports TensorFlow in `main` only, so that JUDGE can read the sizes here.
 """
@@ -109,6 +110,10 @@ MEMORY_LIMIT = 8 << 30
 FILE_LIMIT = 64 << 20
 
 
+Send = Callable[[str, bytes], None]
+"""Sends a message: its name and its content."""
+
+
 class WrongAnswerError(Exception):
     """What was returned is not what the part asks for; the message says it in a sentence."""
 
@@ -120,14 +125,18 @@ class NeedsError(Exception):
 # --- the parts ----------------------------------------------------------------------------------
 
 
-def build_variables(cell_type: Callable, n_inp: int, n_out: int, out: Path) -> dict[str, Any]:
+def build_variables(
+    cell_type: Callable, n_inp: int, n_out: int, send: Callable[[bytes], None]
+) -> dict[str, Any]:
     """Parts a and c: a cell's variables, before any call."""
     with new_graph() as graph:
         cell_type(n_inp, n_out)
-        return export(graph, {}, {}, out)
+        return export(graph, {}, {}, send)
 
 
-def build_call(cell_type: Callable, state_type: type, call: Call, out: Path) -> dict[str, Any]:
+def build_call(
+    cell_type: Callable, state_type: type, call: Call, send: Callable[[bytes], None]
+) -> dict[str, Any]:
     """Parts b and d: the unrolled cell between placeholders."""
     import tensorflow.compat.v1 as tf
 
@@ -150,7 +159,7 @@ def build_call(cell_type: Callable, state_type: type, call: Call, out: Path) -> 
             graph,
             {"x": x, **{f"state/{field}": getattr(state, field) for field in state._fields}},
             {**outputs, **final_state},
-            out,
+            send,
             **facts,
         )
 
@@ -206,7 +215,11 @@ def read_answer(returned: Any, state_type: type) -> tuple[dict, dict, dict[str, 
 
 
 def build_loss(
-    get_loss: Callable, truth_type: str, len_inp: int, nbr_outputs: int, out: Path
+    get_loss: Callable,
+    truth_type: str,
+    len_inp: int,
+    nbr_outputs: int,
+    send: Callable[[bytes], None],
 ) -> dict[str, Any]:
     """Parts e and g: the loss between placeholders."""
     import tensorflow.compat.v1 as tf
@@ -218,10 +231,12 @@ def build_loss(
         if not tf.is_tensor(loss):
             raise WrongAnswerError(f"the loss must be a tensor; it is {describe(loss)}")
         inputs = {f"outputs/{step}": tensor for step, tensor in enumerate(outputs)}
-        return export(graph, {**inputs, "y": y}, {"loss": loss}, out)
+        return export(graph, {**inputs, "y": y}, {"loss": loss}, send)
 
 
-def build_train_op(get_train_op: Callable, rate: float | None, out: Path) -> dict[str, Any]:
+def build_train_op(
+    get_train_op: Callable, rate: float | None, send: Callable[[bytes], None]
+) -> dict[str, Any]:
     """Part f: a training operation on a loss whose gradients are fed."""
     import tensorflow.compat.v1 as tf
 
@@ -242,7 +257,7 @@ def build_train_op(get_train_op: Callable, rate: float | None, out: Path) -> dic
                 "get_train_op must return the training operation, such as apply_gradients gives;"
                 f" it returned {describe(train_op)}"
             )
-        return export(graph, inputs, {"train_op": train_op}, out)
+        return export(graph, inputs, {"train_op": train_op}, send)
 
 
 def run_memory_test(function: Callable, probe: MemoryTest, seed: int) -> dict[str, Any]:
@@ -306,12 +321,12 @@ def read_result(result: Any) -> list[float]:
     return [loss, accuracy]
 
 
-def build_part(part: str, out: Path, seed: int) -> dict[str, Callable[[], dict[str, Any]]]:
+def build_part(part: str, send: Send, seed: int) -> dict[str, Callable[[], dict[str, Any]]]:
     """The probes of a part, each as a function without arguments."""
     module = importlib.import_module(MODULES[part])
 
-    def path(probe: str) -> Path:
-        return out / f"{part}-{probe}.pb"
+    def send_graph(probe: str) -> Callable[[bytes], None]:
+        return functools.partial(send, f"{part}-{probe}.pb")
 
     def get(name: str) -> Any:
         if not hasattr(module, name):
@@ -319,20 +334,22 @@ def build_part(part: str, out: Path, seed: int) -> dict[str, Callable[[], dict[s
         return getattr(module, name)
 
     def variables(probe: str) -> dict[str, Any]:
-        return build_variables(get(CELLS[part]), *VARIABLES[probe], path(probe))
+        return build_variables(get(CELLS[part]), *VARIABLES[probe], send_graph(probe))
 
     def call(probe: str) -> dict[str, Any]:
         cell, state = get(CELLS[part]), get(STATES[CELLS[part]])
-        return build_call(cell, state, CALLS[probe], path(probe))
+        return build_call(cell, state, CALLS[probe], send_graph(probe))
 
     def loss_sin(probe: str) -> dict[str, Any]:
-        return build_loss(get("get_loss_sin"), *SIN_LOSSES[probe], 1, path(probe))
+        return build_loss(get("get_loss_sin"), *SIN_LOSSES[probe], 1, send_graph(probe))
 
     def loss_memory(probe: str) -> dict[str, Any]:
-        return build_loss(get("get_loss_memory"), *MEMORY_LOSSES[probe], NBR_SYMBOLS, path(probe))
+        return build_loss(
+            get("get_loss_memory"), *MEMORY_LOSSES[probe], NBR_SYMBOLS, send_graph(probe)
+        )
 
     def train_op(probe: str) -> dict[str, Any]:
-        return build_train_op(get("get_train_op"), RATES[probe], path(probe))
+        return build_train_op(get("get_train_op"), RATES[probe], send_graph(probe))
 
     def memory_test(probe: str) -> dict[str, Any]:
         return run_memory_test(get("run_memory_test"), MEMORY_TESTS[probe], seed)
@@ -366,8 +383,10 @@ def new_graph() -> Iterator[Any]:
         yield graph
 
 
-def export(graph: Any, inputs: dict, outputs: dict, out: Path, **facts: Any) -> dict[str, Any]:
-    """Writes the graph, its signature and its variables; returns the record."""
+def export(
+    graph: Any, inputs: dict, outputs: dict, send: Callable[[bytes], None], **facts: Any
+) -> dict[str, Any]:
+    """Sends the graph, its signature and its variables; returns the record."""
     import tensorflow.compat.v1 as tf
 
     meta = tf.train.export_meta_graph(graph=graph)
@@ -375,7 +394,7 @@ def export(graph: Any, inputs: dict, outputs: dict, out: Path, **facts: Any) -> 
     for named, tensors in ((signature.inputs, inputs), (signature.outputs, outputs)):
         for name, tensor in tensors.items():
             named[name].name = tensor.name
-    out.write_bytes(meta.SerializeToString())
+    send(meta.SerializeToString())
     return {**facts, "library": find_library(graph)}
 
 
@@ -477,21 +496,18 @@ def limit_resources() -> None:
             resource.setrlimit(limit, (value, value))
 
 
-def build(parts: list[str], out: Path, seed: int) -> None:
+def build(parts: list[str], send: Send, seed: int) -> None:
     """Builds parts, one after another, in the current folder."""
     for part in parts:
-        stage = out / f"{part}.stage"
-        stage.write_text("import")
+        send(f"{part}.import", b"")
         try:
-            probes = build_part(part, out, seed)
+            probes = build_part(part, send, seed)
         except BaseException as error:
             records = {"": {"error": explain(error)}}
         else:
-            stage.write_text("run")
+            send(f"{part}.run", b"")
             records = {name: try_probe(probe) for name, probe in probes.items()}
-        unfinished = out / f"{part}.unfinished"
-        unfinished.write_text(json.dumps(records))
-        unfinished.replace(out / f"{part}.json")
+        send(f"{part}.json", json.dumps(records).encode())
 
 
 def try_probe(probe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -503,15 +519,30 @@ def try_probe(probe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"error": explain(error)}
 
 
-def main(out: str, seed: str, *parts: str) -> None:
+def take_standard_output() -> Send:
+    """A function that sends messages; whatever else is printed from now on goes nowhere."""
+    file = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+    def send(name: str, content: bytes) -> None:
+        file.write(b"%s %d\n" % (name.encode(), len(content)) + content)
+        file.flush()
+
+    return send
+
+
+def main(seed: str, *parts: str) -> None:
     sys.path[0] = os.getcwd()
+    send = take_standard_output()
     limit_resources()
     import tensorflow.compat.v1 as tf
 
     tf.logging.set_verbosity(tf.logging.FATAL)
     make_lazy_package()
-    Path(out, "ready").touch()
-    build(list(parts), Path(out), int(seed))
+    send("ready", b"")
+    build(list(parts), send, int(seed))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ loops, or is a finished recurrent network. Runs are bounded in time and memory.
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,9 +19,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-RUN_LIMIT = 20
-GRAPH_LIMIT = 60
-"""Seconds for one run of a graph, and for all runs of it together."""
+RUN_LIMIT = 10
+PART_LIMIT = 20
+"""Seconds for one run of a graph, and for all runs of all graphs of a part."""
 MEMORY_LIMIT = 4 << 30
 """Bytes that a run may take beyond what the process has."""
 MAX_OPERATIONS = 20_000
@@ -59,16 +60,37 @@ def lose(reason: str) -> NoReturn:
     pytest.fail(reason, pytrace=False)
 
 
+class Clock:
+    """Counts how long the graphs of a part run."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def check(self) -> None:
+        """Fails the test when they have had their time."""
+        if self.seconds > PART_LIMIT:
+            self.stop()
+
+    def stop(self) -> NoReturn:
+        """Fails the test; the graphs are not run again."""
+        self.seconds = math.inf
+        lose(
+            f"running the graph takes more than {RUN_LIMIT} seconds, {PART_LIMIT} with the part's"
+            f" others, or {MEMORY_LIMIT >> 30} GiB"
+        )
+
+
 class LoadedGraph:
     """A probe's graph in a session.
 
     Args:
         serialised: A `MetaGraphDef` with a signature "probe".
+        clock: Of the part.
 
     A graph that cannot be read or must not be run fails the test.
     """
 
-    def __init__(self, serialised: bytes):
+    def __init__(self, serialised: bytes, clock: Clock):
         meta = tf.MetaGraphDef()
         try:
             meta.ParseFromString(serialised)
@@ -98,9 +120,7 @@ class LoadedGraph:
         self._session = tf.Session(graph=graph, config=_session_config())
         self._graph = graph
         self._gradients: dict[tuple, list] = {}
-        self._seconds = 0.0
-        self.exhausted: str | None = None
-        """Why it is not run again, if it is not."""
+        self._clock = clock
         self.variables = [Variable(v.name, v.shape) for v in self._variables if v.trainable]
         self.untrainable = [Variable(v.name, v.shape) for v in self._variables if not v.trainable]
 
@@ -184,8 +204,7 @@ class LoadedGraph:
         return {self._element(self._inputs.get(name)): value for name, value in inputs.items()}
 
     def _run(self, fetches, feeds=None):
-        if self.exhausted:
-            lose(self.exhausted)
+        self._clock.check()
         started = time.monotonic()
         try:
             with _bounded_memory():
@@ -193,17 +212,11 @@ class LoadedGraph:
                     RUN_LIMIT, lambda: self._session.run(fetches, feeds, options=_RUN_OPTIONS)
                 )
         except (TimeoutError, tf.errors.DeadlineExceededError, tf.errors.ResourceExhaustedError):
-            self._seconds = GRAPH_LIMIT
+            self._clock.stop()
         except (tf.errors.OpError, ValueError, TypeError, MemoryError) as error:
             lose(f"the graph cannot be run: {_first_line(error)}")
         finally:
-            self._seconds += time.monotonic() - started
-            if self._seconds > GRAPH_LIMIT:
-                self.exhausted = (
-                    f"running the graph takes more than {RUN_LIMIT} seconds, {GRAPH_LIMIT} in all,"
-                    f" or {MEMORY_LIMIT >> 30} GiB"
-                )
-        lose(self.exhausted)
+            self._clock.seconds += time.monotonic() - started
 
 
 class _VariableInGraph:

@@ -44,6 +44,7 @@ class Scorer:
         self.folder, self.seed, self._part_limit = folder, seed, part_limit
         self._building: Future | None = None
         self._loaded: dict[tuple[str, str], Any] = {}
+        self._clocks: dict[str, Any] = {}
         self.started = time.perf_counter()
         self.reasons: dict[tuple[str, str], list[str]] = {}
         self.has_run: set[tuple[str, str]] = set()
@@ -55,7 +56,7 @@ class Scorer:
             executor = ThreadPoolExecutor(1)
             self._building = executor.submit(
                 submission.build,
-                self.folder,
+                submission.read_folder(self.folder),
                 seed=choose_telling_seed(self.seed),
                 part_limit=self._part_limit,
             )
@@ -87,17 +88,17 @@ class Scorer:
 
     def get_graph(self, part: str, name: str) -> Any:
         """A probe's graph; fails the test where there is none, or it must not be run."""
-        from tests.graded.graphs import LoadedGraph, lose
+        from tests.graded.graphs import Clock, LoadedGraph
 
         self.get_facts(part, name)
+        clock = self._clocks.setdefault(part, Clock())
+        clock.check()
         if (part, name) not in self._loaded:
+            graph = self.get_build().probes[part][name].graph
             try:
-                self._loaded[part, name] = LoadedGraph(self.get_build().probes[part][name].graph)
+                self._loaded[part, name] = LoadedGraph(graph, clock)
             except pytest.fail.Exception as failure:
                 self._loaded[part, name] = failure
-        for (other, _), graph in self._loaded.items():
-            if other == part and getattr(graph, "exhausted", None):
-                lose(graph.exhausted)  # once is enough
         if isinstance(self._loaded[part, name], BaseException):
             raise self._loaded[part, name]
         return self._loaded[part, name]

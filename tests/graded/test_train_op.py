@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from tests.graded import builder
+from tests.graded.course import COURSE
 from tests.graded.graphs import LoadedGraph, lose
 
-CLIP_NORM = 5.0
+CLIP_NORM = COURSE.clip_norm
 SIZES = [int(np.prod(shape)) for shape in builder.WEIGHTS.values()]
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
