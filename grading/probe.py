@@ -1,0 +1,161 @@
+"""Tries to break out of the sandbox that it runs in, and reports what it could do.
+
+    python probe.py PORT PATH...        as a program in a sandbox
+
+Each attempt is something that a hostile submission may try. The answer is JSON on standard output:
+by attempt, what came of it where it succeeded. The file stands alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import mmap
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+CLONE_NEWNS, CLONE_NEWUSER = 1 << 17, 1 << 28
+MAX_PROCESSES = 2000
+"""No sandbox should let as many start."""
+
+
+def write(folders: list[str]) -> str | None:
+    """Writes a file somewhere outside /tmp."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            Path(folder, "written-by-a-probe").write_text("x")
+            return f"wrote into {folder}"
+    return None
+
+
+def fill(folder: str, most: int) -> str | None:
+    """Writes many large files."""
+    written, piece = 0, bytes(1 << 20)
+    with contextlib.suppress(OSError):
+        for number in range(1000):
+            path = Path(folder, f"filled-{number}")
+            with path.open("wb") as file:
+                for _ in range(16):
+                    written += file.write(piece)
+            if written > most:
+                return f"wrote {written >> 20} MiB into {folder}"
+    return None
+
+
+def read(paths: list[str]) -> str | None:
+    """Reads what it must not see."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found = os.listdir(path) if os.path.isdir(path) else Path(path).read_bytes()
+            if found:
+                return f"read {path}"
+    return None
+
+
+def connect(port: int) -> str | None:
+    """Reaches a server on loopback, or any address at all."""
+    for address in (("127.0.0.1", port), ("192.0.2.1", 80)):
+        with contextlib.suppress(OSError), socket.create_connection(address, timeout=1):
+            return f"reached {address[0]}"
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
+        datagram.connect(("192.0.2.1", 53))
+        return "found a way to other networks"
+    return None
+
+
+def fork() -> str | None:
+    """Starts processes without end."""
+    children = []
+    sleeping, _ = os.pipe()
+    with contextlib.suppress(OSError):
+        for _ in range(MAX_PROCESSES):
+            child = os.fork()
+            if child == 0:
+                while True:
+                    os.read(sleeping, 1)
+            children.append(child)
+    for child in children:
+        os.kill(child, 9)
+    return f"started {len(children)} processes" if len(children) >= MAX_PROCESSES else None
+
+
+def see_processes() -> str | None:
+    """Sees processes of others."""
+    others = [name for name in os.listdir("/proc") if name.isdigit()]
+    return f"sees {len(others)} processes" if len(others) > 10 else None
+
+
+def see_descriptors() -> str | None:
+    """Has files that were opened by others."""
+    for number in range(3, 1000):
+        with contextlib.suppress(OSError):
+            os.fstat(number)
+            return f"has descriptor {number}"
+    return None
+
+
+def hide_memory() -> str | None:
+    """Takes memory that is no process's own."""
+    if hasattr(os, "memfd_create"):
+        with contextlib.suppress(OSError):
+            os.memfd_create("x")
+            return "made a file in memory"
+    with contextlib.suppress(OSError):
+        mmap.mmap(-1, 1 << 20)
+        return "mapped shared memory"
+    return None
+
+
+def unshare() -> str | None:
+    """Makes namespaces, in which it would be root."""
+    for flags in (CLONE_NEWUSER, CLONE_NEWUSER | CLONE_NEWNS):
+        if ctypes.CDLL(None).unshare(flags) == 0:
+            return "made a namespace"
+    return None
+
+
+def become_root() -> str | None:
+    """Becomes another user, or has rights of its own."""
+    if os.getuid() == 0:
+        return "is root"
+    for become in (os.setuid, os.setgid):
+        with contextlib.suppress(OSError):
+            become(0)
+            return "became root"
+    rights = Path("/proc/self/status").read_text().partition("CapEff:")[2].split()[0]
+    return f"has the capabilities {rights}" if int(rights, 16) else None
+
+
+def main(port: str, tmp_size: str, *hidden: str) -> None:
+    folders = [
+        "/",
+        "/usr",
+        "/usr/lib",
+        "/etc",
+        "/dev",
+        "/dev/shm",
+        "/proc",
+        os.getcwd(),
+        sys.prefix,
+    ]
+    attempts: dict[str, Callable[[], str | None]] = {
+        "write": lambda: write([*folders, *hidden]),
+        "fill": lambda: fill("/tmp", 2 * int(tmp_size)),
+        "read": lambda: read([*hidden, "/etc/shadow", "/home"]),
+        "connect": lambda: connect(int(port)),
+        "see processes": see_processes,
+        "see descriptors": see_descriptors,
+        "become root": become_root,
+        "hide memory": hide_memory,
+        "unshare": unshare,
+        "fork": fork,
+    }
+    json.dump({name: attempt() for name, attempt in attempts.items()}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,512 @@
+"""Grading a class: names, the sandbox, what is kept, the gradebook."""
+
+import csv
+import errno
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grading import batch, grade, gradebook, overview, seccomp
+from grading.__main__ import main as command_line
+from grading.__main__ import share_processors
+from grading.batch import Graded
+from grading.grade import OUR_FAULT
+from grading.groups import Group, find_groups, read_name
+from grading.sandbox import UIDS, Bare, Limits, Sandbox, SandboxError, become, check_sandbox
+from tests.clusters import start_cluster
+from tests.corpus.hostile_class import SOLVED, pack_folder, pack_tar
+from tests.graded import builder
+from tests.graded.course import CourseError, read
+from tests.graded.parts import PARTS
+from tests.graded.submission import ROOT, Build, Probe
+
+
+def may_make_namespaces():
+    command = ["bwrap", "--ro-bind", "/", "/", "--unshare-pid", "true"]
+    try:
+        seccomp.make_filter()
+        return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    except (ImportError, OSError):
+        return False
+
+
+needs_sandbox = pytest.mark.skipif(
+    not may_make_namespaces(), reason="bubblewrap or libseccomp is not here, or may not do its work"
+)
+
+# --- names --------------------------------------------------------------------------------------
+
+NAMES = {
+    "11111_22222_33333.zip": ("11111_22222_33333", 0),
+    "7654321_54321_123456_99999.tar.gz": ("123456_54321_7654321_99999", 0),
+    "11111_22222_33333": ("11111_22222_33333", 0),
+    "11111_22222.zip": ("11111_22222", 1),
+    "1_2_3_4_5.zip": ("1_2_3_4_5", 2),
+    "11111-22222-33333.tgz": ("11111_22222_33333", 1),
+    "group 11111_22222_33333 (1).zip": ("11111_22222_33333", 1),
+    "11111_11111_22222.zip": ("11111_22222", 2),
+    "１１１１１_22222_33333.zip": ("11111_22222_33333", 1),  # in full width
+    "=1+1.zip": ("1-1-", 2),
+    "Lösung.zip": ("Losung-", 2),
+    "….zip": ("no-name-", 2),
+    "_".join(map(str, range(10_000, 10_040))) + ".zip": ("10000_10001_", 1),
+    b"11111_22222_33333_\xfc.zip".decode("utf-8", "surrogateescape"): ("11111_22222_33333", 1),
+}
+"""Names of archives, with the groups they tell and the number of flags."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_tell_the_group(name, tmp_path):
+    expected, nbr_flags = NAMES[name]
+    (tmp_path / name).touch()
+    (group,) = find_groups(tmp_path.iterdir())
+    assert group.name.startswith(expected)
+    assert len(group.name) < 100
+    assert len(group.flags) == nbr_flags
+
+
+@given(st.text(min_size=1))
+def test_any_name_gives_a_group_that_files_can_be_called_after(name):
+    path = Path("/x", name.replace("/", "").replace("\0", "") or "x")
+    numbers, flags = read_name(path)
+    assert all(5 <= len(number) <= 7 for number in numbers)
+    assert all("\n" not in flag for flag in flags)
+
+
+def test_the_latest_of_a_group_counts_and_shared_numbers_are_flagged(tmp_path):
+    names = ["11111_22222_33333.zip", "33333_22222_11111.tar.gz", "33333_44444_55555.zip"]
+    for age, name in enumerate(names):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1_700_000_000 - age, 1_700_000_000 - age))
+    first, second = find_groups(tmp_path.iterdir())
+    assert (first.name, first.path.name) == ("11111_22222_33333", names[0])
+    assert any("handed in 2 times" in flag and names[1] in flag for flag in first.flags)
+    assert any("33333 is also in 33333_44444_55555" in flag for flag in first.flags)
+    assert any("33333 is also in 11111_22222_33333" in flag for flag in second.flags)
+
+
+# --- the settings -------------------------------------------------------------------------------
+
+SETTINGS = (ROOT / "tests" / "graded" / "course.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("total = 15", "total = 20", "add up to 15, not to total = 20"),
+        ("loss = 1 }", "los = 1 }", "must have these parts and criteria"),
+        ("members = [3, 4]", "members = [4, 3]", "the smaller first"),
+        ("part_seconds = 30", "part_seconds = 0", "part_seconds must be a number from 1"),
+        ("clip_norm = 5.0", "clip_norm = -1", "clip_norm must be a positive number"),
+        ('"linear", ', '"cubic", ', "must be some of"),
+        ("digits = [5, 7]", "", "missing or unknown"),
+        ("[groups]", "[groups", "course.toml: "),
+    ],
+)
+def test_impossible_settings_are_refused_in_a_line(old, new, reason, tmp_path):
+    assert old in SETTINGS
+    path = tmp_path / "course.toml"
+    path.write_text(SETTINGS.replace(old, new))
+    with pytest.raises(CourseError, match=reason):
+        read(path)
+
+
+# --- the sandbox --------------------------------------------------------------------------------
+
+
+@needs_sandbox
+def test_the_sandbox_holds():
+    check_sandbox(Limits())
+
+
+@needs_sandbox
+@pytest.mark.parametrize(
+    ("hole", "reason"),
+    [
+        (["--unshare-net", "socket"], "reached 127.0.0.1"),
+        (["--unshare-pid"], "processes"),
+        ([f"--nproc={Limits().processes}"], "processes"),
+        (["memfd_create"], "made a file in memory"),
+        (["unshare"], "made a namespace"),
+    ],
+)
+def test_a_sandbox_with_a_hole_is_not_used(hole, reason, monkeypatch):
+    command = Sandbox._get_limited_bwrap
+    monkeypatch.setattr(
+        Sandbox,
+        "_get_limited_bwrap",
+        lambda *args: (word for word in command(*args) if word not in hole),
+    )
+    monkeypatch.setattr(seccomp, "REFUSED", [call for call in seccomp.REFUSED if call not in hole])
+    with pytest.raises(SandboxError, match=reason):
+        check_sandbox(Limits())
+
+
+@needs_sandbox
+def test_what_should_be_hidden_is_told_when_it_is_not():
+    with pytest.raises(SandboxError, match="read /usr"):
+        check_sandbox(Limits(), [Path("/usr")])
+
+
+@needs_sandbox
+def test_a_sandbox_that_does_not_start_says_why(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(SandboxError, match="does not start .*No such file"):
+        check_sandbox(Limits())
+
+
+def test_without_bubblewrap_nothing_is_graded(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SandboxError, match="apt install bubblewrap"):
+        check_sandbox(Limits())
+
+
+# --- wrong usage --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ("grade missing --out book", "there is no folder missing"),
+        ("grade empty --out book --no-sandbox", "empty is empty"),
+        ("grade class --out class/book", "class/book lies in class"),
+        ("grade class --out file", "Not a directory: file"),
+        ("grade class --out book --no-sandbox --only 1", "there is no group 1"),
+        ("grade class --out book --no-sandbox --jobs 0", "whole number from 1, got 0"),
+        ("grade class", "required: --out"),
+        ("report empty", "empty is no gradebook"),
+    ],
+)
+def test_wrong_usage_is_a_line(arguments, reason, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("class/11111_22222_33333", "empty"):
+        Path(name).mkdir(parents=True)
+    Path("empty", ".DS_Store").touch()
+    Path("file").touch()
+    with pytest.raises(SystemExit) as ended:
+        sys.exit(command_line(arguments.split()))
+    assert ended.value.code in (1, 2)
+    error = capsys.readouterr().err.removeprefix(WARNING)
+    assert reason in error
+    assert error.count("\n") == 1
+
+
+WARNING = "grading: warning: the students' code is not shut away\n"
+
+
+def lose_the_disk(task):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def lose_the_judge(task):
+    return {"status": OUR_FAULT, "sandboxed": False, "why": "the judge gave no verdict"}
+
+
+@pytest.mark.parametrize(
+    ("grade", "reason"),
+    [
+        (lose_the_disk, "error: the disk of book is full: make room"),
+        (lose_the_judge, "warning: no verdict, through no fault of theirs, on 11111_"),
+    ],
+)
+def test_what_is_not_the_students_fault_is_said(grade, reason, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("grading.grade.grade", grade)
+    pack_folder(SOLVED)(tmp_path / "class", "11111_22222_33333")
+    assert command_line(["grade", "class", "--out", "book", "--no-sandbox"]) == 1
+    error = capsys.readouterr().err.removeprefix(WARNING)
+    assert reason in error
+    assert error.count("\n") == 1
+    assert not list(Path("book", batch.KEPT).iterdir())
+
+
+# --- the gradebook ------------------------------------------------------------------------------
+
+VERDICT = {
+    "status": "graded",
+    "sandboxed": True,
+    "points": {**dict.fromkeys(PARTS, 0), "a": 1, "b": 1.5},
+    "reasons": {"d": ["<script>alert(1)</script> | `x` should be 0.25"], "e": []},
+    "notes": {},
+    "gradescope": {"tests": []},
+}
+
+
+def make_entry(name="11111_22222_33333", flags=(), **result):
+    numbers = tuple(n for n in name.split("_") if n.isdigit())
+    group = Group(name, numbers, Path(f"{name}.zip"), ())
+    return Graded(group, tuple(flags), (), {**VERDICT, **result})
+
+
+def read_table(graded):
+    text = gradebook.make_table(graded)
+    assert text.startswith("\ufeff")
+    return list(csv.DictReader(io.StringIO(text[1:])))
+
+
+def test_the_table_has_a_row_a_student():
+    rows = read_table([make_entry(), make_entry("no-name")])
+    assert [row["number"] for row in rows] == ["11111", "22222", "33333", ""]
+    assert rows[0]["b"] == "1.5"
+    assert rows[0]["total"] == "2.5"
+
+
+def test_our_own_fault_is_no_zero():
+    (row, *_) = read_table([make_entry(status="our own fault", why="the judge gave no verdict")])
+    assert row["total"] == row["a"] == ""
+    assert "no verdict" in row["flags"]
+
+
+@given(st.lists(st.text(min_size=1), max_size=3))
+def test_no_cell_is_a_formula(flags):
+    for row in read_table([make_entry(flags=flags)]):
+        assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row.values())
+
+
+def test_names_of_any_encoding_are_written(tmp_path):
+    entry = make_entry(flags=["a;=1+1"])
+    path = Path(b"\xfc<b>.zip".decode("utf-8", "surrogateescape"))
+    entry = entry._replace(group=entry.group._replace(path=path))
+    gradebook.write_gradebook([entry], tmp_path)
+    assert "&#60;b&#62;.zip" in (tmp_path / "feedback" / f"{entry.group.name}.md").read_text()
+    assert b";" not in (tmp_path / "gradebook.csv").read_bytes()
+
+
+def test_a_class_can_be_written_again_from_its_results(tmp_path):
+    entries = [make_entry(flags=["more than code: x.ckpt"]), make_entry("no-name")]
+    gradebook.write_gradebook(entries, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / "feedback" / "gone.md").write_text("of a group that is not there any more")
+    gradebook.write_gradebook(gradebook.read_class(tmp_path), tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_results_are_as_gradescope_wants_them(tmp_path):
+    result = gradebook.make_result(make_entry(status="would not unpack", points={}, why="cut off"))
+    assert result["score"] == 0
+    assert sum(test["max_score"] for test in result["tests"]) == 15
+    assert {"score", "max_score", "status", "name", "number", "output"} <= set(result["tests"][0])
+    json.dumps(result)
+    assert "score" not in gradebook.make_result(make_entry(status=OUR_FAULT, why="no verdict"))
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no Chromium here")
+@pytest.mark.parametrize("width", [1200, 390])
+def test_the_overview_opens_in_a_browser(width, tmp_path):
+    entries = [make_entry(), make_entry("44444_55555_66666", flags=["<b>odd</b>"])]
+    page = tmp_path / "overview.html"
+    page.write_text(
+        overview.make_overview(entries)
+        + "<script>document.title = [document.documentElement.scrollWidth <= innerWidth,"
+        " document.querySelectorAll('details').length,"
+        " document.querySelector('details summary').innerText].join('|')</script>"
+    )
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    options += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    options += ["--disable-quic", f"--window-size={width},900", f"--user-data-dir={tmp_path / 'u'}"]
+    dom = subprocess.run(
+        ["chromium", *options, "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout
+    title = dom.partition("<title>")[2].partition("</title>")[0]
+    fits, nbr_groups, first = title.split("|")
+    assert (fits, nbr_groups) == ("true", "2")
+    assert first.startswith("44444_55555_66666")  # the flagged one
+    assert "<script>alert" not in dom
+
+
+# --- a small class, from archives to the gradebook ----------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small_class(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("class")
+    pack_tar({**SOLVED, "train.py": b"import os\nos.abort()\n"})(folder, "44444_55555_66666")
+    (folder / "77777_88888_99999.zip").write_bytes(b"no archive")
+    return folder
+
+
+def start(folder, book, *options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "grading", "grade", folder, "--out", book, *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def get_totals(book):
+    with (book / "gradebook.csv").open(newline="", encoding="utf-8-sig") as file:
+        return {row["group"]: (row["total"], row["status"]) for row in csv.DictReader(file)}
+
+
+TOTALS = {
+    "44444_55555_66666": ("12", "crashed"),
+    "77777_88888_99999": ("0", "would not unpack"),
+}
+
+
+@pytest.fixture(scope="module")
+def graded_class(small_class, tmp_path_factory):
+    """The gradebook of the small class, graded on a cluster."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with start_cluster(folder) as (address, _):
+        process = start(small_class, folder / "book", "--scheduler", address)
+        _, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    return folder / "book"
+
+
+@needs_sandbox
+def test_a_cluster_grades_a_class(graded_class):
+    assert get_totals(graded_class) == TOTALS
+    feedback = (graded_class / "feedback" / "44444_55555_66666.md").read_text()
+    assert "importing train.py killed the process (SIGABRT)" in feedback
+
+
+@needs_sandbox
+def test_a_killed_grading_goes_on_and_ends_with_the_same_gradebook(
+    small_class, graded_class, tmp_path
+):
+    book = tmp_path / "book"
+    process = start(small_class, book, "--jobs", "1")
+    deadline = time.monotonic() + 300
+    while not list((book / batch.KEPT).glob("[!.]*.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    kept = {path: path.stat().st_mtime_ns for path in (book / batch.KEPT).glob("[!.]*.json")}
+    assert start(small_class, book).wait(timeout=300) == 0
+    assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in kept.items())
+    for name in ("gradebook.csv", "class.json", "overview.html"):
+        assert (book / name).read_bytes() == (graded_class / name).read_bytes()
+    assert not list((book / batch.WORK).iterdir())
+
+
+def test_two_at_once_do_not_share_a_gradebook(small_class, tmp_path):
+    def open_it():
+        return batch.open_gradebook(tmp_path / "book", small_class)
+
+    match = "another grading is under way"
+    with open_it(), pytest.raises(batch.GradebookError, match=match), open_it():
+        pass
+    with open_it():  # again, now that it is free
+        pass
+
+
+def test_what_stops_the_judge_earns_nothing_and_costs_nothing_else(monkeypatch):
+    seen = []
+
+    def judge_apart(build, seed, runner, parts, *_):
+        seen.append(build)
+        if "e" in parts and all(probe.error is None for probe in build.probes["e"].values()):
+            raise grade.JudgeError("the judge gave no verdict (exit status -6)")
+        return "a verdict"
+
+    monkeypatch.setattr(grade, "judge_apart", judge_apart)
+    probes = {part: dict.fromkeys(names, Probe()) for part, names in builder.PROBES.items()}
+    build, verdict = grade.judge_parts(Build(probes, 0), 0, Bare(Limits()))
+    assert verdict == "a verdict"
+    assert build is seen[-1]
+    assert build.troubles == {"crashed"}
+    assert {part for part in PARTS if build.probes[part] != probes[part]} == {"e"}
+    assert "here the judge gave no verdict" in next(iter(build.probes["e"].values())).error
+
+
+def test_a_judge_that_judges_nothing_is_our_own_fault(monkeypatch):
+    def judge_apart(*_):
+        raise grade.JudgeError("the judge gave no verdict (exit status 1)")
+
+    monkeypatch.setattr(grade, "judge_apart", judge_apart)
+    with pytest.raises(grade.JudgeError):
+        grade.judge_parts(Build({}, 0), 0, Bare(Limits()))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no choice of processors here")
+@pytest.mark.parametrize("nbr_jobs", [1, 2, 3])
+def test_jobs_share_no_processor_as_far_as_there_are_any(nbr_jobs):
+    usable = os.sched_getaffinity(0)
+    with ThreadPoolExecutor(nbr_jobs, initializer=share_processors(nbr_jobs)) as executor:
+        all_there = threading.Barrier(nbr_jobs)
+
+        def get_own(_):
+            all_there.wait()
+            return os.sched_getaffinity(0)
+
+        shares = list(executor.map(get_own, range(nbr_jobs)))
+    assert set().union(*shares) == usable
+    assert sum(map(len, shares)) == max(nbr_jobs, len(usable))
+
+
+SNOOP = """
+import os, subprocess, time
+seen = [path for path in {paths!r} if os.access(path, os.R_OK) or os.access(path, os.W_OK)]
+subprocess.Popen(["sleep", "600.125"], start_new_session=True)
+raise ValueError(f"as {{os.getuid()}} it sees {{seen}}")
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0 or shutil.which("setpriv") is None,
+    reason="another user can be had by root alone",
+)
+def test_without_namespaces_gradescope_runs_code_as_another_user(tmp_path):
+    other = subprocess.run([*become(UIDS[0]), sys.executable, "-c", ""], check=False)
+    if other.returncode:
+        pytest.skip("this Python is not for others to read")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # as Gradescope's are
+        assert command_line(["gradescope", str(tmp_path / "bundle.zip")]) == 0
+        shutil.unpack_archive(tmp_path / "bundle.zip", folder / "source")
+        secret = ["source/grading/private/test_equations.py", "source/grading", "results"]
+        paths = [str(folder / path) for path in [*secret, "submission"]]
+        code = SNOOP.format(paths=paths).encode()
+        pack_folder({**SOLVED, "test.py": code})(folder, "submission")
+        (folder / "results").mkdir()
+        call = (
+            "from grading import gradescope, sandbox; from pathlib import Path\n"
+            "def check_sandbox(limits): raise sandbox.SandboxError('no namespaces')\n"
+            "gradescope.check_sandbox = check_sandbox\n"
+            "gradescope.run(Path('../submission'), Path('../results'))"
+        )
+        subprocess.run([sys.executable, "-c", call], cwd=folder / "source", check=True)
+        result = json.loads((folder / "results" / "results.json").read_text())
+    assert result["score"] == 13
+    reasons = "".join(test["output"] for test in result["tests"])
+    user = int(reasons.partition("as ")[2].partition(" it sees []")[0])
+    assert user in UIDS
+    assert not [p for p in psutil.process_iter(["cmdline"]) if "600.125" in p.info["cmdline"]]
+
+
+def test_the_bundle_for_gradescope_grades_a_submission(tmp_path):
+    assert command_line(["gradescope", str(tmp_path / "bundle.zip")]) == 0
+    shutil.unpack_archive(tmp_path / "bundle.zip", tmp_path / "source")
+    assert not (tmp_path / "source" / "rnn_cells" / "MyLSTMCell.py").exists()
+    assert "grading.gradescope" in (tmp_path / "source" / "run_autograder").read_text()
+    pack_folder({**SOLVED, "answers.pdf": b"%PDF-1.4"})(tmp_path, "submission")
+    subprocess.run(
+        [sys.executable, "-m", "grading.gradescope", tmp_path / "submission", tmp_path / "results"],
+        cwd=tmp_path / "source",
+        check=True,
+    )
+    result = json.loads((tmp_path / "results" / "results.json").read_text())
+    assert result["score"] == sum(test["score"] for test in result["tests"]) == 15
