@@ -494,7 +494,8 @@ def test_without_namespaces_gradescope_runs_code_as_another_user(tmp_path):
     reasons = "".join(test["output"] for test in result["tests"])
     user = int(reasons.partition("as ")[2].partition(" it sees []")[0])
     assert user in UIDS
-    assert not [p for p in psutil.process_iter(["cmdline"]) if "600.125" in p.info["cmdline"]]
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    assert not [command for command in commands if "600.125" in command]
 
 
 def test_the_bundle_for_gradescope_grades_a_submission(tmp_path):
