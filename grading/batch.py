@@ -253,7 +253,7 @@ def get_flags(content: archives.HandedIn) -> list[str]:
 
 
 def make_task(handed_in: submission.HandedIn, settings: Settings) -> Task:
-    """The judge's draws depend on what is handed in, so that they repeat and nobody knows them."""
+    """The judge's draws depend on what is handed in, so that gradebooks repeat."""
     digest = hashlib.sha256(repr(sorted(handed_in.files.items())).encode()).digest()
     return Task(
         handed_in,

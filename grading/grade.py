@@ -9,7 +9,7 @@ import errno
 import json
 import pickle
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from grading.sandbox import Bare, Limits, Sandbox
 from tests.graded import submission
 from tests.graded.course import COURSE
 from tests.graded.memory_truth import choose_telling_seed
-from tests.graded.parts import PARTS
+from tests.graded.parts import PARTS, TOTAL
 
 ATTEMPTS = 2
 
@@ -82,29 +82,45 @@ def judge_parts(
 ) -> tuple[submission.Build, dict[str, Any]]:
     """Has JUDGE's verdict, and returns it with what was judged.
 
-    A part that JUDGE gives no verdict on, neither with the others nor alone, while it does on some
-    of them, earns nothing: it is what the submission built that stops it.
+    Where there is none, JUDGE is asked part by part, with a quarter of the time for each. A part
+    that it gives no verdict on, while it does on others, earns nothing: it is what the submission
+    built that stops it.
     """
     try:
         return build, judge_apart(build, seed, runner, PARTS)
     except JudgeError:
-        stopping = []
+        verdicts, probes = {}, dict(build.probes)
         for part in PARTS:
             try:
-                judge_apart(build, seed, runner, [part], COURSE.judge_seconds / 4)
+                verdicts[part] = judge_apart(build, seed, runner, [part], COURSE.judge_seconds / 4)
             except JudgeError as error:
-                stopping.append(part)
-                why = str(error)
-        if len(stopping) in (0, len(PARTS)):
+                stopped = submission.Probe(error=f"on what was built here {error}")
+                probes[part] = dict.fromkeys(probes[part], stopped)
+        if not verdicts:
             raise
-    probes = {
-        part: dict.fromkeys(probes, submission.Probe(error=f"on what was built here {why}"))
-        if part in stopping
-        else probes
-        for part, probes in build.probes.items()
+    if len(verdicts) < len(PARTS):
+        build = build._replace(probes=probes, troubles=build.troubles | {"crashed"})
+    for part in PARTS:
+        if part not in verdicts:
+            verdicts[part] = judge_apart(build, seed, runner, [part])
+    return build, merge(verdicts)
+
+
+def merge(verdicts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """One verdict from those on each part."""
+    merged: dict[str, Any] = {
+        what: {part: verdicts[part][what][part] for part in PARTS}
+        for what in ("points", "reasons", "notes")
     }
-    build = build._replace(probes=probes, troubles=build.troubles | {"crashed"})
-    return build, judge_apart(build, seed, runner, PARTS)
+    score = sum(merged["points"].values())
+    tests = [
+        test
+        for part in PARTS
+        for test in verdicts[part]["gradescope"]["tests"]
+        if test["number"].startswith(f"{part}.")
+    ]
+    summary = {"score": score, "output": f"{score:g} of {TOTAL} points", "tests": tests}
+    return {**merged, "gradescope": {**verdicts[next(iter(PARTS))]["gradescope"], **summary}}
 
 
 def judge_apart(

@@ -1,8 +1,9 @@
 """The system calls that the sandbox refuses, for the kernel to check.
 
 Refused is what would get memory that `Limits.memory` does not see, as it belongs to no process,
-or belongs to one that has it mapped nowhere; what would undo the choice of processors; and the
-doors to namespaces and to rarely used parts of the kernel. Python, NumPy and TensorFlow do without.
+or belongs to one that has it mapped nowhere; what would undo the choice of processors, or give a
+session's share of them to each process; and the doors to namespaces and to rarely used parts of the
+kernel. Python, NumPy and TensorFlow do without.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import tempfile
 
 REFUSED = (
     *("memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open"),
-    *("socket", "socketpair", "sched_setaffinity"),
+    *("vmsplice", "io_setup", "socket", "socketpair"),
+    *("sched_setaffinity", "setsid"),
     *("unshare", "setns", "mount", "fsopen", "open_tree"),
     *("add_key", "bpf", "io_uring_setup", "keyctl", "perf_event_open", "ptrace", "userfaultfd"),
 )

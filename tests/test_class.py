@@ -412,23 +412,38 @@ def test_two_at_once_do_not_share_a_gradebook(small_class, tmp_path):
         pass
 
 
-def test_what_stops_the_judge_earns_nothing_and_costs_nothing_else(monkeypatch):
-    seen = []
+def judge_but(stops):
+    """What stands in for JUDGE: a verdict of a point a part, but where `stops` says so."""
 
     def judge_apart(build, seed, runner, parts, *_):
-        seen.append(build)
-        if "e" in parts and all(probe.error is None for probe in build.probes["e"].values()):
+        failed = {p for p in PARTS if all(probe.error for probe in build.probes[p].values())}
+        if stops(set(parts) - failed):
             raise grade.JudgeError("the judge gave no verdict (exit status -6)")
-        return "a verdict"
+        points = {part: float(part in parts and part not in failed) for part in PARTS}
+        tests = [{"number": f"{part}.1", "score": points[part]} for part in PARTS]
+        empty = dict.fromkeys(PARTS, ())
+        gradescope = {"score": 0, "visibility": "visible", "tests": tests}
+        return {"points": points, "reasons": empty, "notes": empty, "gradescope": gradescope}
 
-    monkeypatch.setattr(grade, "judge_apart", judge_apart)
+    return judge_apart
+
+
+@pytest.mark.parametrize(
+    ("stops", "lost"),
+    [(lambda parts: "e" in parts, "e"), (lambda parts: len(parts) > 3, "")],
+    ids=["one part", "all together"],
+)
+def test_what_stops_the_judge_earns_nothing_and_costs_nothing_else(stops, lost, monkeypatch):
+    monkeypatch.setattr(grade, "judge_apart", judge_but(stops))
     probes = {part: dict.fromkeys(names, Probe()) for part, names in builder.PROBES.items()}
     build, verdict = grade.judge_parts(Build(probes, 0), 0, Bare(Limits()))
-    assert verdict == "a verdict"
-    assert build is seen[-1]
-    assert build.troubles == {"crashed"}
-    assert {part for part in PARTS if build.probes[part] != probes[part]} == {"e"}
-    assert "here the judge gave no verdict" in next(iter(build.probes["e"].values())).error
+    assert verdict["points"] == {part: float(part not in lost) for part in PARTS}
+    assert verdict["gradescope"]["score"] == sum(verdict["points"].values())
+    assert [test["score"] for test in verdict["gradescope"]["tests"]] == [
+        *verdict["points"].values()
+    ]
+    assert "".join(part for part in PARTS if build.probes[part] != probes[part]) == lost
+    assert build.troubles == ({"crashed"} if lost else set())
 
 
 def test_a_judge_that_judges_nothing_is_our_own_fault(monkeypatch):
@@ -437,7 +452,7 @@ def test_a_judge_that_judges_nothing_is_our_own_fault(monkeypatch):
 
     monkeypatch.setattr(grade, "judge_apart", judge_apart)
     with pytest.raises(grade.JudgeError):
-        grade.judge_parts(Build({}, 0), 0, Bare(Limits()))
+        grade.judge_parts(Build(dict.fromkeys(PARTS, {}), 0), 0, Bare(Limits()))
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no choice of processors here")
