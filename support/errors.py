@@ -1,0 +1,10 @@
+"""Failures that a person is told about in one line."""
+
+from __future__ import annotations
+
+
+class ExplainedError(Exception):
+    """A failure whose message says in one line what is wrong and how to mend it.
+
+    The command lines print the message alone; of any other error they say where it came from.
+    """

@@ -1,0 +1,120 @@
+"""Parallel work: the processes of this machine, or the workers of a Dask cluster.
+
+Both are given as a `concurrent.futures.Executor`; nothing here schedules anything of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent import futures
+from pathlib import Path
+
+from support.errors import ExplainedError
+
+CONNECT_TIMEOUT = "5s"
+"""For the scheduler of a cluster to answer."""
+
+
+class ExecutorError(ExplainedError):
+    """There is no cluster to work on."""
+
+
+def count_usable_cores() -> int:
+    """The number of cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def local_executor(nbr_jobs: int) -> Iterator[futures.Executor]:
+    """Processes of this machine; an error or Ctrl-C ends them at once."""
+    others = set(multiprocessing.active_children())
+    executor = futures.ProcessPoolExecutor(
+        nbr_jobs,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+    )
+    try:
+        yield executor
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        executor.shutdown(wait=True, cancel_futures=True)
+        raise
+    executor.shutdown()
+
+
+def _start_worker() -> None:
+    from tqdm import tqdm
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tqdm.set_lock(threading.RLock())  # and no semaphore, which would outlive it
+
+
+@contextlib.contextmanager
+def dask_executor(address: str, sources: Mapping[str, Path]) -> Iterator[futures.Executor]:
+    """The workers of a Dask cluster; no disk is shared.
+
+    Args:
+        address: Of the scheduler.
+        sources: The files that are sent there, by their paths in an archive. Dask imports what is
+            a module at its top, on the scheduler as on the workers.
+
+    Raises:
+        ExecutorError: If Dask is not installed or there is no scheduler at the address.
+        futures.BrokenExecutor: If a task lost worker after worker.
+    """
+    try:
+        from distributed import Client, KilledWorker
+    except ModuleNotFoundError:
+        raise ExecutorError("--scheduler needs Dask: pip install dask distributed") from None
+    try:
+        client = Client(address, timeout=CONNECT_TIMEOUT)
+    except (OSError, ValueError) as error:
+        raise ExecutorError(
+            f"there is no Dask scheduler at {address} ({error}): start one with `dask scheduler`,"
+            " and workers with `dask worker ADDRESS --nthreads 1`"
+        ) from None
+    with client, tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "rnn-sources.zip")
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, file in sources.items():
+                archive.write(file, name)
+        client.upload_file(str(path))
+        try:
+            yield client.get_executor()
+        except KilledWorker as error:
+            raise futures.BrokenExecutor(str(error)) from error
+
+
+@contextlib.contextmanager
+def deferred_interrupts() -> Iterator[Callable[[], None]]:
+    """Lets Ctrl-C and SIGTERM wait until what this gives is called, or the end of the block.
+
+    There they raise KeyboardInterrupt. Anywhere else they could leave one of the executor's locks
+    taken, and all waiting for it.
+    """
+    caught: list[int] = []
+
+    def stop_here() -> None:
+        if caught:
+            raise KeyboardInterrupt
+
+    handlers = {
+        number: signal.signal(number, lambda number, _: caught.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop_here
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        stop_here()

@@ -1,0 +1,79 @@
+"""The command line and the screen: options, wrong usage, and what TensorFlow says of its own."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """Answers wrong usage with one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def _number(kind: type, holds: Callable[[float], bool], description: str) -> Callable[[str], Any]:
+    """A converter for argparse that accepts the numbers for which `holds` is true."""
+
+    def convert(text: str) -> Any:
+        with contextlib.suppress(ValueError):
+            number = kind(text)
+            if math.isfinite(number) and holds(number):
+                return number
+        raise argparse.ArgumentTypeError(f"must be {description}, got {text}")
+
+    return convert
+
+
+natural = _number(int, lambda number: number >= 0, "a whole number from 0")
+positive_int = _number(int, lambda number: number >= 1, "a whole number from 1")
+finite = _number(float, lambda number: True, "a finite number")
+not_negative = _number(float, lambda number: number >= 0, "a number from 0")
+positive = _number(float, lambda number: number > 0, "a positive number")
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keeps off the screen what C++ writes to standard error, unless the block fails.
+
+    TensorFlow reports missing GPUs while it is imported, before its log level is heeded.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    screen = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            kept.seek(0)
+            os.write(screen, kept.read())
+            raise
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)
+
+
+WHERE_IN_THE_GRAPH = ("[[", "for '{{node", "{{node")
+"""What begins the part of TensorFlow's message that says where in the graph it happened."""
+HEADINGS = ("Graph execution error", "Detected at", "Node:", "Original stack trace", "File ")
+"""How the lines of TensorFlow's message begin that tell nothing to a reader."""
+
+
+def trim_message(error: BaseException, longest: int = 300) -> str:
+    """The line of TensorFlow's message that tells what happened, not where in the graph.
+
+    Returns:
+        At most `longest` characters; the name of the error's type where there is no message.
+    """
+    message = str(getattr(error, "message", None) or error)
+    for mark in WHERE_IN_THE_GRAPH:
+        message = message.partition(mark)[0]
+    lines = (line.strip() for line in message.splitlines())
+    telling = [line for line in lines if line and not line.startswith(HEADINGS)]
+    return telling[0][:longest] if telling else type(error).__name__
