@@ -11,12 +11,9 @@ key is never a training set's. All sequences are drawn with NumPy; the functions
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -268,21 +265,6 @@ def one_pass(sess: tf.Session, it_init: tf.Operation, fetches: Any) -> Iterator[
         except tf.errors.OutOfRangeError:
             return
         yield values
-
-
-@contextlib.contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Yields a temporary path beside `path`, renamed to `path` when the block ends without error.
-
-    After an error or an interrupt `path` still holds what it held before.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".unfinished-{path.name}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _dataset(

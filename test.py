@@ -16,8 +16,9 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from matplotlib.figure import Figure
 
-from data import CONTINUATION, PADDING, SIN_STEP, draw_sin, get_rng, one_pass, replacing
+from data import CONTINUATION, PADDING, SIN_STEP, draw_sin, get_rng, one_pass
 from rnn_cells import RNNCell, RNNOutputWrapper
+from support.files import replacing
 
 WARM_UP = 30
 """Number of samples of the truth that set the cell's state before it runs freely."""

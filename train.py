@@ -6,19 +6,15 @@ operation is its part f.
 
 from __future__ import annotations
 
-import csv
 import math
-import os
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from tqdm import tqdm
 
-from data import PADDING, one_pass, replacing
+from data import PADDING, one_pass
+from support.errors import ExplainedError
 
 OPTIMIZERS = {
     "gradient_descent": tf.train.GradientDescentOptimizer,
@@ -35,32 +31,12 @@ LEARNING_RATE = "learning_rate"
 """The graph collection of the learning rates, one a training operation."""
 
 
-def get_session_config(nbr_threads: int) -> tf.ConfigProto:
-    """For a session with one thread for each tower.
-
-    A tower's operations are too small to be shared among threads. And TensorFlow's rewriting of
-    graphs ("Grappler") is left out: it takes long for a large unrolled graph, which gains nothing.
-
-    Args:
-        nbr_threads: The number of operations that are computed at a time, by a thread each.
-    """
-    config = tf.ConfigProto(
-        intra_op_parallelism_threads=1, inter_op_parallelism_threads=nbr_threads
-    )
-    config.graph_options.rewrite_options.disable_meta_optimizer = True
-    return config
-
-
-class TrainingError(Exception):
-    """A failure of a training that its message explains in one line."""
+class TrainingError(ExplainedError):
+    """A training cannot start, or cannot continue."""
 
 
 class DivergenceError(TrainingError):
     """A loss or a gradient is infinite or not a number."""
-
-
-class CheckpointError(TrainingError):
-    """A checkpoint cannot be written or read."""
 
 
 class EpochMetrics(NamedTuple):
@@ -194,13 +170,17 @@ def get_train_op(
     ### END SOLUTION
 
 
-def get_finished_epochs(out_dir: str | os.PathLike) -> int:
-    """The number of epochs after which the last checkpoint in `out_dir` was written.
+class Keeper(Protocol):
+    """Keeps a training, so that it can be continued: see `experiment.checkpoints`."""
 
-    Raises:
-        CheckpointError: If there is no checkpoint.
-    """
-    return int(_latest_checkpoint(out_dir).rpartition("-")[2])
+    def restore(self) -> list[EpochMetrics]:
+        """Restores the variables; the metrics of the epochs until then."""
+
+    def keep(self, history: list[EpochMetrics]) -> None:
+        """Writes down an epoch, the last one of the history."""
+
+    def close(self) -> None:
+        """Ends the work, after the last epoch."""
 
 
 def run_training(
@@ -210,14 +190,9 @@ def run_training(
     total_loss: tf.Tensor,
     it_train_init: tf.Operation,
     *,
-    out_dir: str | os.PathLike | None = None,
-    resume: bool = False,
-    tensorboard: bool = False,
+    checkpoints: Keeper | None = None,
 ) -> list[EpochMetrics]:
     """Initialises the variables and trains, with a progress bar on a terminal.
-
-    With `out_dir`, each epoch ends with a checkpoint there (`model.ckpt-<epoch>`, only the last is
-    kept) and with a row of `metrics.csv`.
 
     Args:
         sess: A session of the graph.
@@ -225,10 +200,7 @@ def run_training(
         train_op: What `get_train_op` returned.
         total_loss: A scalar, fetched in each step.
         it_train_init: The initialiser of the iterator over the training set, run for each epoch.
-        out_dir: An existing directory, or None.
-        resume: Whether to go on from the last checkpoint in `out_dir` instead of initialising;
-            the training set's `first_epoch` must be `get_finished_epochs(out_dir)` then.
-        tensorboard: Whether to write summaries of the metrics to `out_dir`.
+        checkpoints: What keeps the training, epoch by epoch, and may continue an earlier one.
 
     Returns:
         The metrics of all epochs, those before a resumption included.
@@ -236,76 +208,22 @@ def run_training(
     Raises:
         DivergenceError: At the first loss or gradient norm that is not finite. The last checkpoint
             stays.
-        CheckpointError: If there is no checkpoint to resume from, or it is damaged, or one cannot
-            be written.
-        ValueError: If `resume` or `tensorboard` is asked for without `out_dir`.
+        TrainingError: If a checkpoint cannot be read or written.
     """
-    if out_dir is None and (resume or tensorboard):
-        raise ValueError("resume and tensorboard need an out_dir")
     with sess.graph.as_default():
         sess.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
-        saver = tf.train.Saver(max_to_keep=1, save_relative_paths=True) if out_dir else None
-    history: list[EpochMetrics] = []
-    if resume:
-        history = _read_metrics(out_dir, get_finished_epochs(out_dir))
-        _restore(saver, sess, out_dir)
-    writer = tf.summary.FileWriter(os.fspath(out_dir), sess.graph) if tensorboard else None
-
+    history = checkpoints.restore() if checkpoints else []
     with tqdm(unit=" steps", disable=None) as bar:
         for epoch in range(len(history) + 1, nbr_epochs + 1):
             bar.set_description_str(f"epoch {epoch}/{nbr_epochs}", refresh=False)
             history.append(_run_epoch(sess, epoch, train_op, total_loss, it_train_init, bar))
-            if saver:
-                _write_metrics(history, out_dir)
-                _save(saver, sess, out_dir, epoch)
-            if writer:
-                _write_summary(writer, history[-1])
+            if checkpoints:
+                checkpoints.keep(history)
             if bar.total is None:  # an epoch tells how many steps there are
                 bar.total = bar.n * (nbr_epochs - epoch + 1)
-    if writer:
-        writer.close()
+    if checkpoints:
+        checkpoints.close()
     return history
-
-
-def plot_training(
-    history: list[EpochMetrics],
-    *,
-    title: str,
-    loss_label: str,
-    clip_norm: float,
-    out_dir: str | os.PathLike = ".",
-    memoryless_loss: float | None = None,
-) -> None:
-    """Plots loss and gradient norm over the epochs to `training.png` in an existing directory.
-
-    Args:
-        history: What `run_training` returned.
-        title: The figure's title.
-        loss_label: The loss's name and unit.
-        clip_norm: The clipping norm, drawn in.
-        out_dir: An existing directory.
-        memoryless_loss: The loss of the best guess without a memory, drawn in where given.
-    """
-    epochs = [row.epoch for row in history]
-    figure = Figure(figsize=(7, 6), layout="constrained")
-    figure.suptitle(title)
-    loss_panel, norm_panel = figure.subplots(2, sharex=True)
-    loss_panel.semilogy(
-        epochs, [row.train_loss for row in history], "k.-", label="training, mean of an epoch"
-    )
-    if memoryless_loss is not None:
-        loss_panel.axhline(memoryless_loss, color="0.5", linestyle="--", label="memoryless guess")
-    loss_panel.set(ylabel=loss_label)
-    norm_panel.semilogy(
-        epochs, [row.gradient_norm for row in history], "k.-", label="before clipping"
-    )
-    norm_panel.axhline(clip_norm, color="0.5", linestyle="--", label=f"clipping norm {clip_norm:g}")
-    norm_panel.set(xlabel="epoch", ylabel="gradient norm")
-    norm_panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for axes in (loss_panel, norm_panel):
-        axes.legend()
-    with replacing(Path(out_dir) / "training.png") as path:
-        figure.savefig(path, dpi=150)
 
 
 def _run_epoch(
@@ -339,81 +257,3 @@ def _run_epoch(
         bar.update()
     train_loss, gradient_norm = np.mean(steps, axis=0, dtype=np.float64)
     return EpochMetrics(epoch, float(train_loss), float(gradient_norm), float(rate))
-
-
-def _latest_checkpoint(out_dir: str | os.PathLike) -> str:
-    try:
-        path = tf.train.latest_checkpoint(os.fspath(out_dir))
-    except UnicodeDecodeError:
-        path = None
-    if path is None:
-        raise CheckpointError(
-            f"there is no whole checkpoint in {out_dir}: start anew without --resume"
-        )
-    return path
-
-
-def _save(saver: tf.train.Saver, sess: tf.Session, out_dir: str | os.PathLike, epoch: int) -> None:
-    try:
-        saver.save(
-            sess, os.path.join(out_dir, "model.ckpt"), global_step=epoch, write_meta_graph=False
-        )
-    except tf.errors.OpError as error:
-        advice = "go on with --resume" if epoch > 1 else "start again"
-        raise CheckpointError(
-            f"cannot write the checkpoint of epoch {epoch} to {out_dir} ({_reason(error)}):"
-            f" mend that, then {advice}"
-        ) from error
-
-
-def _restore(saver: tf.train.Saver, sess: tf.Session, out_dir: str | os.PathLike) -> None:
-    path = _latest_checkpoint(out_dir)
-    try:
-        saver.restore(sess, path)
-    except (tf.errors.OpError, ValueError) as error:
-        raise CheckpointError(
-            f"the checkpoint {path} is damaged or of another network "
-            f"({_reason(error)}): start anew without --resume"
-        ) from error
-    saver.recover_last_checkpoints([path])  # so that the next checkpoint replaces it
-
-
-def _reason(error: Exception) -> str:
-    """The line of TensorFlow's message that tells what happened, not where in the graph."""
-    message = getattr(error, "message", str(error))
-    lines = message.partition("[[")[0].strip().splitlines()
-    return lines[-1] if lines else type(error).__name__
-
-
-def _write_metrics(history: list[EpochMetrics], out_dir: str | os.PathLike) -> None:
-    with replacing(Path(out_dir) / "metrics.csv") as path, path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(EpochMetrics._fields)
-        writer.writerows(history)
-
-
-def _read_metrics(out_dir: str | os.PathLike, nbr_epochs: int) -> list[EpochMetrics]:
-    """The first `nbr_epochs` rows of metrics.csv, which may be a row ahead of the checkpoint."""
-    path = Path(out_dir) / "metrics.csv"
-    try:
-        with path.open(newline="") as file:
-            rows = list(csv.reader(file))[1 : nbr_epochs + 1]
-        history = [EpochMetrics(int(epoch), *map(float, metrics)) for epoch, *metrics in rows]
-    except (OSError, TypeError, ValueError):
-        history = []
-    if [row.epoch for row in history] != list(range(1, nbr_epochs + 1)):
-        raise CheckpointError(
-            f"{path} does not go with the checkpoint of epoch {nbr_epochs}: "
-            "start anew without --resume"
-        )
-    return history
-
-
-def _write_summary(writer: tf.summary.FileWriter, metrics: EpochMetrics) -> None:
-    values = [
-        tf.Summary.Value(tag=name, simple_value=value)
-        for name, value in metrics._asdict().items()
-        if name != "epoch"
-    ]
-    writer.add_summary(tf.Summary(value=values), global_step=metrics.epoch)
-    writer.flush()

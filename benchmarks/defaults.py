@@ -24,8 +24,9 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 import main
+from experiment.folder import RunFolder
+from support.files import ROOT
 
-ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 
 LINES = (
@@ -83,7 +84,7 @@ def measure(line: str, seed: int, fresh: bool) -> dict:
     out_dir = out_dir_of(line, seed)
     arguments = [*line.split(), "--seed", str(seed), "--out-dir", str(out_dir)]
     parser = main.build_parser()
-    settings = main.resolve_settings(parser.parse_args(arguments), parser, out_dir)
+    settings = main.resolve_settings(parser.parse_args(arguments), parser, RunFolder(out_dir))
     kept = out_dir / "measured.json"
     if kept.exists() and not fresh:
         measured = json.loads(kept.read_text())

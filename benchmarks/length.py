@@ -22,8 +22,10 @@ from typing import Any
 from tabulate import tabulate
 from tqdm import tqdm
 
-import main as program
-import study
+from experiment.settings import complete
+from support.executors import count_usable_cores
+from support.files import replacing
+from support.terminal import quiet_stderr
 
 RESULTS = Path(__file__).parent / "results"
 LENGTHS = (100, 200, 500, 1000, 2000)
@@ -32,25 +34,23 @@ NBR_STEPS = 10
 
 def measure(cell: str, num_samples: int, unroll: str) -> dict[str, Any]:
     """Builds and trains a network; called in a fresh process."""
-    with program.quiet_stderr():
+    with quiet_stderr():
         import tensorflow.compat.v1 as tf
 
-        import train
-    tf.logging.set_verbosity(tf.logging.FATAL)
-    settings = study.complete(
-        task="sin",
-        cell=cell,
-        hidden_size=64,
-        batch_size=50,
-        num_samples=num_samples,
-        unroll=unroll,
-        towers=program.count_usable_cores(),
+        from experiment.run import open_experiment
+    settings = complete(
+        {
+            "task": "sin",
+            "cell": cell,
+            "hidden_size": 64,
+            "batch_size": 50,
+            "num_samples": num_samples,
+            "unroll": unroll,
+            "towers": count_usable_cores(),
+        }
     )
-    settings = program.Settings(**settings)
-    config = train.get_session_config(settings.towers)
     start = time.perf_counter()
-    with tf.Graph().as_default(), tf.Session(config=config) as sess:
-        model = program.build_model(settings, settings.hidden_size, 0)
+    with open_experiment(settings) as (sess, model):
         sess.run(tf.global_variables_initializer())
         sess.run(model.it_train_init)
         step = sess.make_callable([model.loss, model.train_op])
@@ -73,8 +73,6 @@ def measure(cell: str, num_samples: int, unroll: str) -> dict[str, Any]:
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
-    with program.quiet_stderr():
-        from data import replacing
     rows = []
     jobs = list(itertools.product(("basic", "lstm"), LENGTHS, ("static", "dynamic")))
     for job in tqdm(jobs, unit=" measurements", disable=None):

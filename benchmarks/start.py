@@ -22,8 +22,9 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 import main as program
+from support.files import ROOT, replacing
+from support.terminal import quiet_stderr
 
-ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 REACHED = "first step"
 
@@ -59,7 +60,7 @@ def run_program(line: str) -> None:
 
         one_pass, train.one_pass = train.one_pass, report_first
 
-    with program.quiet_stderr():
+    with quiet_stderr():
         import_and_patch()
     with tempfile.TemporaryDirectory() as folder:
         program.main([*line.split(), "--out-dir", folder])
@@ -92,8 +93,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="runs of each (3)")
     repeats = parser.parse_args().repeats
-    with program.quiet_stderr():
-        from data import replacing
     seconds: dict[tuple[str, str], list[float]] = {
         (line, name): [] for line in LINES for name in ("main.py", *PEERS)
     }

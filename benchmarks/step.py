@@ -28,7 +28,9 @@ from typing import Any, NamedTuple
 from tabulate import tabulate
 from tqdm import tqdm
 
-import main as program
+from support.executors import count_usable_cores
+from support.files import replacing
+from support.terminal import quiet_stderr
 
 RESULTS = Path(__file__).parent / "results"
 LEARNING_RATE, CLIP_NORM = 0.01, 5.0
@@ -76,7 +78,9 @@ Step = Callable[[], Any]
 
 def build_ours(work: Work, nbr_towers: int | None = None) -> Step:
     import train
-    from rnn_cells import BasicRNNCell, MyLSTMCell, RNNOutputWrapper, Tower, build_towers
+    from experiment.model import get_session_config
+    from experiment.towers import Tower, build_towers
+    from rnn_cells import BasicRNNCell, MyLSTMCell, RNNOutputWrapper
 
     cell = {"basic": BasicRNNCell, "lstm": MyLSTMCell}[work.cell](work.n_inp, work.hidden)
     readout = RNNOutputWrapper(work.hidden, work.n_inp)
@@ -87,9 +91,9 @@ def build_ours(work: Work, nbr_towers: int | None = None) -> Step:
         outputs = readout(states)
         return Tower(outputs, get_loss(outputs, y))
 
-    nbr_towers = nbr_towers or program.count_usable_cores()
+    nbr_towers = nbr_towers or count_usable_cores()
     loss = build_towers(build_tower, *_get_batch(work), nbr_towers).loss
-    return _make_step(loss, train.get_session_config(nbr_towers))
+    return _make_step(loss, get_session_config(nbr_towers))
 
 
 def build_ours_on_one_tower(work: Work) -> Step:
@@ -194,7 +198,7 @@ def build_floor(work: Work) -> Step:
     """
     import tensorflow.compat.v1 as tf
 
-    import train
+    from experiment.model import get_session_config
 
     nbr_gates = 4 if work.cell == "lstm" else 1
     rows, inner, gates = (
@@ -219,7 +223,7 @@ def build_floor(work: Work) -> Step:
     ]
     if work.cell == "lstm":
         results += [tf.sigmoid(z3), tf.tanh(z2)]
-    config = train.get_session_config(1)  # the rewriting would drop what nobody asks for
+    config = get_session_config(1)  # the rewriting would drop what nobody asks for
     config.intra_op_parallelism_threads = 0
     return _start_session(config).make_callable(tf.group(*results))
 
@@ -312,7 +316,7 @@ def time_steps(nbr_steps: int) -> list[float]:
 def import_packages(name: str) -> bool:
     """Imports what a contender needs, before anything is timed."""
     warnings.simplefilter("ignore")
-    with program.quiet_stderr():
+    with quiet_stderr():
         import tensorflow.compat.v1 as tf
 
         import train  # noqa: F401
@@ -418,8 +422,6 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=8, metavar="N", help="turns of each (8)")
     parser.add_argument("--steps", type=int, default=6, metavar="N", help="steps a turn (6)")
     args = parser.parse_args()
-    with program.quiet_stderr():
-        from data import replacing
     runs: dict[Work, list[dict]] = {work: [] for work in WORK}
     with tqdm(total=args.runs * len(WORK), unit=" measurements", disable=None) as bar:
         for _ in range(args.runs):

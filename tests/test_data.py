@@ -324,29 +324,3 @@ def test_the_keys_are_checked(name):
 def test_the_recall_input_is_checked():
     with pytest.raises(ValueError, match='"blank" or "truth", got \'digits\''):
         data.generate_memory_data(4, 2, 3, 2, recall_input="digits")
-
-
-# --- files --------------------------------------------------------------------------------------
-
-
-def test_a_file_is_replaced_whole(tmp_path):
-    path = tmp_path / "file"
-    with data.replacing(path) as temporary:
-        temporary.write_text("first")
-        assert not path.exists()
-    assert path.read_text() == "first"
-
-
-def test_a_failed_write_leaves_what_was_there(tmp_path):
-    path = tmp_path / "file"
-    path.write_text("first")
-
-    def fail_halfway():
-        with data.replacing(path) as temporary:
-            temporary.write_text("sec")
-            raise OSError("no space left on device")
-
-    with pytest.raises(OSError, match="no space"):
-        fail_halfway()
-    assert path.read_text() == "first"
-    assert list(tmp_path.iterdir()) == [path]

@@ -9,16 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import train
+from experiment import unrolling
+from experiment.towers import Tower, build_towers
+from experiment.unrolling import run_cell
 from rnn_cells import (
     BasicRNNCell,
     MyBasicRNNState,
     MyLSTMCell,
     RNNCell,
     RNNOutputWrapper,
-    Tower,
-    build_towers,
-    run_cell,
-    unrolling,
 )
 from tests import oracle
 

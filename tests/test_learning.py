@@ -1,10 +1,7 @@
 """The losses by hand, clipping and the optimizers, the training loop."""
 
-import csv
-import itertools
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +9,12 @@ import tensorflow.compat.v1 as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import data
 import main
 import train
+from data import PADDING
+from support.files import ROOT
 from tests import oracle
+from tests.regression import build_regression
 
 
 def value_of(sess, tensor):
@@ -69,7 +68,7 @@ def test_the_padded_memory_loss_is_the_mean_of_each_sequences_own(sess):
         for b, length in enumerate(lengths)
     ]
     for b, length in enumerate(lengths):
-        labels[b, length:] = data.PADDING
+        labels[b, length:] = PADDING
     outputs = tf.unstack(tf.constant(logits), axis=1)
     loss = train.get_loss_memory_padded(outputs, tf.constant(labels, tf.int32))
     assert value_of(sess, loss) == pytest.approx(np.mean(losses), rel=1e-5)
@@ -227,18 +226,8 @@ def test_another_decay_is_refused(sess):
 # --- the training loop --------------------------------------------------------------------------
 
 
-def regression(nbr_batches=3, lr=0.1, slope=2.0):
-    """A variable w that learns w x = slope x, over a fixed training set of batches."""
-    x = np.arange(1, nbr_batches + 1, dtype=np.float32)
-    iterator = tf.data.make_initializable_iterator(tf.data.Dataset.from_tensor_slices(x))
-    batch = iterator.get_next()
-    w = tf.get_variable("w", initializer=0.0)
-    loss = tf.square((w - slope) * batch)
-    return train.get_train_op(loss, lr), loss, iterator.initializer, w
-
-
 def test_training_runs_the_epochs_and_returns_their_metrics(sess):
-    train_op, loss, it_train_init, w = regression(lr=0.01)
+    train_op, loss, it_train_init, w = build_regression(lr=0.01)
     history = train.run_training(sess, 2, train_op, loss, it_train_init)
 
     expected, w_by_hand = [], 0.0
@@ -255,7 +244,7 @@ def test_training_runs_the_epochs_and_returns_their_metrics(sess):
 
 
 def test_a_training_operation_of_ones_own_reports_no_norm(sess):
-    _, loss, it_train_init, w = regression()
+    _, loss, it_train_init, w = build_regression()
     tf.get_default_graph().clear_collection(train.GRADIENT_NORM)
     tf.get_default_graph().clear_collection(train.LEARNING_RATE)
     train_op = tf.train.GradientDescentOptimizer(0.01).minimize(loss)
@@ -268,7 +257,7 @@ def test_a_training_operation_of_ones_own_reports_no_norm(sess):
 
 def test_the_session_says_which_graph_is_trained():
     with tf.Graph().as_default() as graph:
-        train_op, loss, it_train_init, _ = regression(lr=0.01)
+        train_op, loss, it_train_init, _ = build_regression(lr=0.01)
     session = tf.Session(graph=graph)  # the default graph is another one
     (metrics,) = train.run_training(session, 1, train_op, loss, it_train_init)
     assert metrics.epoch == 1
@@ -282,7 +271,7 @@ def test_the_progress_bar_shows_loss_and_gradient_norm(sess, monkeypatch):
             shown.append((self.desc, values["loss"], values["gradient_norm"]))
 
     monkeypatch.setattr(train, "tqdm", Recorder)
-    train_op, loss, it_train_init, _ = regression()
+    train_op, loss, it_train_init, _ = build_regression()
     history = train.run_training(sess, 2, train_op, loss, it_train_init)
     assert [desc for desc, _, _ in shown] == ["epoch 1/2"] * 3 + ["epoch 2/2"] * 3
     for epoch, steps in zip(history, (shown[:3], shown[3:]), strict=True):
@@ -290,84 +279,11 @@ def test_the_progress_bar_shows_loss_and_gradient_norm(sess, monkeypatch):
         assert np.mean([norm for _, _, norm in steps]) == pytest.approx(epoch.gradient_norm)
 
 
-@pytest.mark.parametrize("option", ["resume", "tensorboard"])
-def test_some_options_need_a_directory(sess, option):
-    train_op, loss, it_train_init, _ = regression()
-    with pytest.raises(ValueError, match="need an out_dir"):
-        train.run_training(sess, 1, train_op, loss, it_train_init, **{option: True})
-
-
-def test_metrics_and_the_last_checkpoint_are_left(sess, tmp_path):
-    train_op, loss, it_train_init, w = regression()
-    history = train.run_training(sess, 3, train_op, loss, it_train_init, out_dir=tmp_path)
-    header, *rows = csv.reader((tmp_path / "metrics.csv").open(newline=""))
-    assert header == ["epoch", "train_loss", "gradient_norm", "learning_rate"]
-    assert [tuple(map(float, row)) for row in rows] == history
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "checkpoint",
-        "metrics.csv",
-        "model.ckpt-3.data-00000-of-00001",
-        "model.ckpt-3.index",
-    ]
-    assert tf.train.load_variable(str(tmp_path), "w") == sess.run(w)
-
-
-def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path):
-    ends = []
-    for name, parts in (("whole", [4]), ("resumed", [1, 3, 4])):
-        (tmp_path / name).mkdir()
-        for number, nbr_epochs in enumerate(parts):
-            with tf.Graph().as_default(), tf.Session() as sess:
-                train_op, loss, it_train_init, w = regression()
-                train.run_training(
-                    sess,
-                    nbr_epochs,
-                    train_op,
-                    loss,
-                    it_train_init,
-                    out_dir=tmp_path / name,
-                    resume=number > 0,
-                )
-                end = sess.run(w)
-        ends.append((end, (tmp_path / name / "metrics.csv").read_text()))
-    assert ends[0] == ends[1]
-
-
-def test_a_diverging_training_stops_at_once_and_keeps_the_last_checkpoint(sess, tmp_path):
-    train_op, loss, it_train_init, _ = regression(lr=0.1)
-    steps = itertools.count(1)
-
-    def worsen(loss):
-        """The loss of step 8, the second of the third epoch, is infinite."""
-        return np.float32(np.inf if next(steps) == 8 else loss)
-
-    worsened = tf.numpy_function(worsen, [loss], tf.float32)
-    worsened.set_shape([])
-    with pytest.raises(train.DivergenceError, match="step 2 of epoch 3.*--learning-rate, now 0.1"):
-        train.run_training(sess, 5, train_op, worsened, it_train_init, out_dir=tmp_path)
-    assert train.get_finished_epochs(tmp_path) == 2
-    assert next(steps) == 9
-
-
-def test_there_must_be_something_to_resume(sess, tmp_path):
-    train_op, loss, it_train_init, _ = regression()
-    with pytest.raises(train.CheckpointError, match="no whole checkpoint"):
-        train.run_training(sess, 3, train_op, loss, it_train_init, out_dir=tmp_path, resume=True)
-
-
-def test_the_training_figure_is_left(tmp_path):
-    history = [train.EpochMetrics(epoch, 1 / epoch, 2 / epoch, 0.1) for epoch in (1, 2, 3)]
-    train.plot_training(
-        history, title="", loss_label="", clip_norm=1.0, memoryless_loss=0.5, out_dir=tmp_path
-    )
-    assert (tmp_path / "training.png").read_bytes().startswith(b"\x89PNG")
-
-
 # --- all together -------------------------------------------------------------------------------
 
 
 def test_the_example_of_the_readme_learns(capsys):
-    readme = Path(train.__file__).with_name("README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     exec(compile(example, "README.md", "exec"), {})
     losses = [float(line) for line in capsys.readouterr().out.split()]

@@ -1,6 +1,7 @@
 """The program from outside: what it leaves, what it prints, and how it fails."""
 
 import csv
+import dataclasses
 import json
 import os
 import resource
@@ -16,11 +17,16 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+import experiment.evaluation
+import experiment.model
+import experiment.run
 import main
 import test
 import train
+from experiment.checkpoints import get_finished_epochs
+from experiment.settings import TASK_DEFAULTS, TRAINING_DEFAULTS, name_option
+from support.files import ROOT
 
-ROOT = Path(main.__file__).parent
 PAIRS = [(task, cell) for task in ("sin", "memory") for cell in ("basic", "lstm")]
 TINY = shlex.split("--epochs 3 --train-size 20 --batch-size 8 --hidden-size 4 --towers 1")
 
@@ -61,8 +67,9 @@ def only_line(text):
 @pytest.fixture(autouse=True)
 def small_experiments(monkeypatch):
     """Runs in this process test on 50 sequences, and have short sine curves."""
-    monkeypatch.setattr(main, "TEST_SIZE", 50)
-    monkeypatch.setitem(main.TASK_DEFAULTS["sin"], "num_samples", 12)
+    for module in (experiment.model, experiment.evaluation):
+        monkeypatch.setattr(module, "TEST_SIZE", 50)
+    monkeypatch.setitem(TASK_DEFAULTS["sin"], "num_samples", 12)
 
 
 # --- what a run leaves --------------------------------------------------------------------------
@@ -150,9 +157,9 @@ def test_config_json_is_enough_to_run_it_again(tmp_path):
     flags = []
     for name, value in config.items():
         if value is True:
-            flags.append(main._flag(name))
+            flags.append(name_option(name))
         elif value not in (None, False):
-            flags += [main._flag(name), str(value)]
+            flags += [name_option(name), str(value)]
     assert run(tmp_path / "b", shlex.join(flags)) == 0
     for name in ("config.json", "metrics.csv"):
         assert (tmp_path / "a" / name).read_text() == (tmp_path / "b" / name).read_text()
@@ -224,7 +231,7 @@ def test_match_params_needs_a_budget(tmp_path, capsys):
     assert "raise --hidden-size" in only_line(capsys.readouterr().err)
 
 
-# --- going on -----------------------------------------------------------------------------------
+# --- continuing ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -256,7 +263,7 @@ def test_an_interrupted_run_ends_bit_for_bit_where_an_uninterrupted_one_does(
     with monkeypatch.context() as patch:
         patch.setattr(train, "one_pass", interrupted)
         assert run(tmp_path / "resumed", start_line) == 130
-    assert train.get_finished_epochs(tmp_path / "resumed") == 1
+    assert get_finished_epochs(tmp_path / "resumed") == 1
     assert run(tmp_path / "resumed", line, "--resume") == 0
 
     for name in ("metrics.csv", "config.json"):
@@ -277,10 +284,10 @@ def test_an_interrupt_before_the_start_does_not_offer_another_run(tmp_path, caps
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(main, "build_model", interrupted)
+    monkeypatch.setattr(experiment.run, "build_model", interrupted)
     capsys.readouterr()
     assert run(tmp_path, "--task sin --cell basic", *TINY) == 130
-    assert "nothing to go on from" in only_line(capsys.readouterr().err)
+    assert "nothing to continue from" in only_line(capsys.readouterr().err)
     assert contents(tmp_path) == before
 
 
@@ -299,7 +306,7 @@ def test_metrics_may_be_an_epoch_ahead_of_the_checkpoint(tmp_path, monkeypatch):
         patch.setattr(tf.train.Saver, "save", interrupted)
         assert run(tmp_path / "resumed", line, *TINY) == 130
     assert len((tmp_path / "resumed" / "metrics.csv").read_text().splitlines()) == 1 + 2
-    assert train.get_finished_epochs(tmp_path / "resumed") == 1
+    assert get_finished_epochs(tmp_path / "resumed") == 1
     assert run(tmp_path / "resumed", line, "--resume") == 0
     ends = [(tmp_path / name / "metrics.csv").read_text() for name in ("whole", "resumed")]
     assert ends[0] == ends[1]
@@ -314,7 +321,7 @@ def test_a_longer_run_that_fails_leaves_no_result_of_the_shorter(tmp_path, monke
 
     monkeypatch.setattr(train, "one_pass", interrupted)
     assert run(tmp_path, line, "--resume", "--epochs", "5") == 130
-    assert train.get_finished_epochs(tmp_path) == 3
+    assert get_finished_epochs(tmp_path) == 3
     assert not list(tmp_path.glob("*.png"))
     assert not (tmp_path / "result.json").exists()
 
@@ -328,7 +335,7 @@ def test_a_run_at_a_constant_rate_can_be_made_longer(tmp_path):
     assert ends[0] == ends[1]
 
 
-def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_go_on(tmp_path):
+def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_continue(tmp_path):
     def heed_interrupts():
         """Also where the tests run in the background of a shell that has them ignored."""
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -344,9 +351,9 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_go_on(tmp_path):
     finally:
         process.kill()
     assert process.returncode == 130
-    assert "go on from the last finished epoch with: python main.py" in only_line(error)
+    assert "continue from the last finished epoch with: python main.py" in only_line(error)
     assert error.rstrip().endswith("--resume")
-    epochs = train.get_finished_epochs(tmp_path)
+    epochs = get_finished_epochs(tmp_path)
     assert epochs >= 1
     assert tf.train.load_variable(str(tmp_path), "BasicRNNCell/W").shape == (5, 4)
     assert not list(tmp_path.glob(".unfinished-*"))
@@ -428,8 +435,10 @@ def test_tensorflow_is_not_imported_for_help_and_wrong_usage(line):
 def test_help_shows_the_defaults_that_a_run_takes(tmp_path, capsys):
     assert run(tmp_path, "--help") == 0
     printed = " ".join(capsys.readouterr().out.split())
-    for (task, cell, activation), row in main.TRAINING_DEFAULTS.items():
-        values = ("-" if value is None else str(value) for value in row.values())
+    for (task, cell, activation), row in TRAINING_DEFAULTS.items():
+        values = (
+            "-" if value is None else str(value) for value in dataclasses.asdict(row).values()
+        )
         assert " ".join(filter(None, [task, cell, activation, *values])) in printed
 
 
@@ -582,7 +591,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path):
     assert process.returncode == 1
     assert "cannot write" in only_line(error)
     assert "File too large" in error
-    assert train.get_finished_epochs(tmp_path) == 2
+    assert get_finished_epochs(tmp_path) == 2
     for name in ("result.json", "config.json", "metrics.csv", "recall.png"):
         assert (tmp_path / name).stat().st_size > 0
     assert not list(tmp_path.glob(".unfinished-*"))

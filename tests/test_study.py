@@ -9,41 +9,46 @@ import subprocess
 import sys
 import time
 from concurrent import futures
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import main
-import study
+import experiment.model
+from experiment.settings import NBR_GENERATED
+from study import cases, questions
+from study.__main__ import QUESTIONS, count
+from study.__main__ import main as command_line
+from study.runner import LostWorkersError, Runner, run_experiment
+from support import executors
+from support.executors import deferred_interrupts, local_executor
+from support.files import ROOT
 from tests.clusters import start_cluster
 
-ROOT = Path(study.__file__).parent
 TINY = {"epochs": 2, "train_size": 20, "batch_size": 10, "hidden_size": 4}
 
 
 @pytest.fixture
 def small_study(monkeypatch):
     """Questions of few and short experiments."""
-    monkeypatch.setattr(study, "SEEDS", (0, 1))
+    monkeypatch.setattr(cases, "SEEDS", (0, 1))
     for name in ("SPAN", "VARIABLE_LAG", "SINE", "OPTIMIZER_CASE"):
-        monkeypatch.setattr(study, name, {**getattr(study, name), **TINY})
-    monkeypatch.setattr(study, "SPAN_LAGS", (2, 4))
-    monkeypatch.setattr(study, "VARIABLE_LAGS", (2, 4))
-    monkeypatch.setattr(study, "SPAN_RATES", (0.001, 0.01))
-    monkeypatch.setattr(study, "VARIABLE_LAG_RATES", (0.001, 0.01))
-    monkeypatch.setattr(study, "SINE_RATES", (0.01,))
-    monkeypatch.setattr(study, "OPTIMIZERS", {"gradient_descent": (0.1,), "adam": (0.01,)})
+        monkeypatch.setattr(questions, name, {**getattr(questions, name), **TINY})
+    monkeypatch.setattr(questions, "SPAN_LAGS", (2, 4))
+    monkeypatch.setattr(questions, "VARIABLE_LAGS", (2, 4))
+    monkeypatch.setattr(questions, "SPAN_RATES", (0.001, 0.01))
+    monkeypatch.setattr(questions, "VARIABLE_LAG_RATES", (0.001, 0.01))
+    monkeypatch.setattr(questions, "SINE_RATES", (0.01,))
+    monkeypatch.setattr(questions, "OPTIMIZERS", {"gradient_descent": (0.1,), "adam": (0.01,)})
     monkeypatch.setattr(
-        study,
+        questions,
         "OPTIMIZER_CASES",
-        {key: {**case, "hidden_size": 4} for key, case in study.OPTIMIZER_CASES.items()},
+        {key: {**case, "hidden_size": 4} for key, case in questions.OPTIMIZER_CASES.items()},
     )
-    variants = {name: study.SINE_VARIANTS[name] for name in (study.AS_IT_IS, "not clipped")}
-    monkeypatch.setattr(study, "SINE_VARIANTS", variants)
-    runs = [("linear", 3, {**study.REACH_LINEAR, "learning_rate": 0.01})]
-    monkeypatch.setattr(study, "REACH_RUNS", runs)
-    monkeypatch.setattr(study, "REACH", {**study.REACH, **TINY})
+    variants = {name: questions.SINE_VARIANTS[name] for name in (questions.AS_IT_IS, "not clipped")}
+    monkeypatch.setattr(questions, "SINE_VARIANTS", variants)
+    runs = [("linear", 3, {**questions.REACH_LINEAR, "learning_rate": 0.01})]
+    monkeypatch.setattr(questions, "REACH_RUNS", runs)
+    monkeypatch.setattr(questions, "REACH", {**questions.REACH, **TINY})
 
 
 def invent(settings):
@@ -52,7 +57,7 @@ def invent(settings):
     common = {"diverged": False, "seconds": 60.0, "test_loss": 0.1 / settings["learning_rate"]}
     if settings["task"] == "memory":
         return {**common, "recall_accuracy": rng.uniform()}
-    errors = rng.uniform(0.01, 0.1, main.NBR_GENERATED)
+    errors = rng.uniform(0.01, 0.1, NBR_GENERATED)
     mse = 0.1 / settings["learning_rate"]
     return {**common, "continuation_mse": mse, "squared_errors": errors.tolist()}
 
@@ -62,7 +67,7 @@ def run_invented(experiments):
 
 
 def make_runner(folder, make_executor, count=1):
-    return study.Runner(make_executor, folder, count)
+    return Runner(make_executor, folder, count)
 
 
 def in_this_process():
@@ -70,7 +75,7 @@ def in_this_process():
 
 
 def draw_settings(**changes):
-    return study.complete(**{"task": "memory", "cell": "basic", "seed": 0, **TINY, **changes})
+    return cases.fill_in({"task": "memory", "cell": "basic", "seed": 0, **TINY, **changes})
 
 
 # --- one experiment -----------------------------------------------------------------------------
@@ -78,33 +83,34 @@ def draw_settings(**changes):
 
 @pytest.mark.parametrize("task", ["memory", "sin"])
 def test_an_experiment_tells_what_it_achieved(task, monkeypatch):
-    monkeypatch.setattr(main, "TEST_SIZE", 30)
-    achieved = study.run_experiment(draw_settings(task=task))
+    monkeypatch.setattr(experiment.model, "TEST_SIZE", 30)
+    monkeypatch.setattr("study.runner.TEST_SIZE", 30)
+    achieved = run_experiment(draw_settings(task=task))
     assert achieved["diverged"] is False
     assert (achieved["updates"], achieved["hidden_size"]) == (4, 4)
     assert np.isfinite(achieved["test_loss"])
     if task == "memory":
         assert 0 <= achieved["recall_accuracy"] <= 1
     else:
-        assert len(achieved["squared_errors"]) == main.NBR_GENERATED
+        assert len(achieved["squared_errors"]) == NBR_GENERATED
         assert achieved["continuation_mse"] == pytest.approx(np.mean(achieved["squared_errors"]))
 
 
 def test_an_experiment_that_diverges_says_so():
     settings = draw_settings(learning_rate=1e30, optimizer="gradient_descent", clip_norm=1e30)
-    achieved = study.run_experiment(settings)
+    achieved = run_experiment(settings)
     assert achieved["diverged"] is True
     assert "recall_accuracy" not in achieved
 
 
 def test_lstms_have_no_more_parameters_than_the_linear_cell():
-    for models in (study.MEMORY_MODELS, study.SINE_MODELS):
-        task, settings = ("memory", study.SPAN) if "LSTM" not in models else ("sin", study.SINE)
+    for models in (questions.MEMORY_MODELS, questions.SINE_MODELS):
+        settings = questions.SINE if models is questions.SINE_MODELS else questions.SPAN
         counts = {}
         for model, of_model in models.items():
             changes = {"epochs": 1, "train_size": 10, "batch_size": 10, "seed": 0}
-            experiment = study.complete(**{**settings, **of_model, **changes, "task": task})
-            counts[model] = study.run_experiment(experiment)["parameters"]
+            experiment = cases.fill_in({**settings, **of_model, **changes})
+            counts[model] = run_experiment(experiment)["parameters"]
         budget = counts.pop("linear")
         assert all(0.95 * budget < count <= budget for count in counts.values())
 
@@ -113,14 +119,14 @@ def test_lstms_have_no_more_parameters_than_the_linear_cell():
 
 
 def test_finished_experiments_are_kept_and_not_repeated(tmp_path, monkeypatch):
-    monkeypatch.setattr(study, "run_experiment", invent)
+    monkeypatch.setattr("study.runner.run_experiment", invent)
     experiments = [draw_settings(learning_rate=rate) for rate in (0.1, 0.2)]
     with make_runner(tmp_path, in_this_process) as runner:
         rows = runner.run_all(experiments)
     assert [row["learning_rate"] for row in rows] == [0.1, 0.2]
 
     called = []
-    monkeypatch.setattr(study, "run_experiment", lambda s: called.append(s) or invent(s))
+    monkeypatch.setattr("study.runner.run_experiment", lambda s: called.append(s) or invent(s))
     more = draw_settings(learning_rate=0.3)
     with make_runner(tmp_path, in_this_process) as runner:
         assert runner.run_all([*experiments, more])[:2] == rows
@@ -128,7 +134,7 @@ def test_finished_experiments_are_kept_and_not_repeated(tmp_path, monkeypatch):
 
 
 def test_a_damaged_record_is_repeated(tmp_path, monkeypatch):
-    monkeypatch.setattr(study, "run_experiment", invent)
+    monkeypatch.setattr("study.runner.run_experiment", invent)
     experiments = [draw_settings(learning_rate=0.1)]
     with make_runner(tmp_path, in_this_process) as runner:
         rows = runner.run_all(experiments)
@@ -147,7 +153,7 @@ def test_lost_workers_cost_a_repeat(tmp_path, monkeypatch):
             raise futures.BrokenExecutor("a worker is lost")
         return invent(settings)
 
-    monkeypatch.setattr(study, "run_experiment", lose_the_second)
+    monkeypatch.setattr("study.runner.run_experiment", lose_the_second)
     experiments = [draw_settings(learning_rate=rate) for rate in (0.1, 0.2, 0.3)]
     with make_runner(tmp_path, in_this_process) as runner:
         rows = runner.run_all(experiments)
@@ -159,10 +165,10 @@ def test_workers_that_are_always_lost_end_the_study(tmp_path, monkeypatch):
     def lose(settings):
         raise futures.BrokenExecutor("a worker is lost")
 
-    monkeypatch.setattr(study, "run_experiment", lose)
+    monkeypatch.setattr("study.runner.run_experiment", lose)
     with (
         make_runner(tmp_path, in_this_process) as runner,
-        pytest.raises(study.StudyError, match="lost 3 times in a row .* enough memory"),
+        pytest.raises(LostWorkersError, match="lost 3 times in a row .* enough memory"),
     ):
         runner.run_all([draw_settings()])
 
@@ -176,7 +182,7 @@ def test_a_killed_process_costs_a_repeat(tmp_path):
     other.start()
 
     def make_executor():
-        executor = study.local_executor(1)
+        executor = local_executor(1)
         if killed:
             return executor
         return _KillingExecutor(executor, killed)
@@ -208,37 +214,37 @@ class _KillingExecutor:
 # --- the questions ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("question", study.QUESTIONS)
+@pytest.mark.parametrize("question", QUESTIONS)
 def test_a_question_leaves_a_table_and_a_figure(question, small_study, tmp_path, monkeypatch):
-    monkeypatch.setattr(study, "run_experiment", invent)
-    monkeypatch.setattr(study, "local_executor", lambda nbr_jobs: in_this_process())
-    assert study.main([question, "--out-dir", str(tmp_path)]) == 0
+    monkeypatch.setattr("study.runner.run_experiment", invent)
+    monkeypatch.setattr("study.__main__.local_executor", lambda nbr_jobs: in_this_process())
+    assert command_line([question, "--out-dir", str(tmp_path)]) == 0
     assert (tmp_path / f"{question}.png").read_bytes().startswith(b"\x89PNG")
     with (tmp_path / f"{question}.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    ask = study.QUESTIONS[question].answer
-    assert len(rows) == study.count(ask)
+    ask = QUESTIONS[question].answer
+    assert len(rows) == count(ask)
     assert len(list((tmp_path / "experiments").iterdir())) <= len(rows)
 
 
 def test_every_cell_is_searched_alike_and_run_at_its_best_rate(small_study):
-    rows = study.answer_span(run_invented)
-    for model in study.MEMORY_MODELS:
-        for lag in study.SPAN_LAGS:
+    rows = questions.answer_span(run_invented)
+    for model in questions.MEMORY_MODELS:
+        for lag in questions.SPAN_LAGS:
             searched, run = (
                 [row for row in rows if (row["model"], row["lag"], row["stage"]) == (model, lag, s)]
                 for s in ("search", "run")
             )
-            assert [row["learning_rate"] for row in searched] == list(study.SPAN_RATES)
-            assert {row["learning_rate"] for row in run} == {max(study.SPAN_RATES)}
-            assert [row["seed"] for row in run] == list(study.SEEDS)
-            assert study.SEARCH_SEED not in study.SEEDS
+            assert [row["learning_rate"] for row in searched] == list(questions.SPAN_RATES)
+            assert {row["learning_rate"] for row in run} == {max(questions.SPAN_RATES)}
+            assert [row["seed"] for row in run] == list(cases.SEEDS)
+            assert cases.SEARCH_SEED not in cases.SEEDS
 
 
 def test_the_best_linear_predictor_is_next_to_exact_at_first():
     """And later far better than always predicting 0, whose error is 0.5; with huge weights."""
-    weights, errors = study.fit_linear_predictor(2000)
-    assert len(errors) == main.NBR_GENERATED
+    weights, errors = questions.fit_linear_predictor(2000)
+    assert len(errors) == NBR_GENERATED
     assert np.abs(weights).max() > 1e5
     assert errors[0] < 1e-12
     assert np.mean(errors) < 0.01
@@ -251,17 +257,17 @@ def test_the_best_linear_predictor_is_next_to_exact_at_first():
 )
 def test_wrong_usage_is_a_line(capsys, line, message):
     with pytest.raises(SystemExit, match="2"):
-        study.main(line.split())
+        command_line(line.split())
     (error,) = capsys.readouterr().err.splitlines()
     assert message in error
 
 
 def test_a_missing_scheduler_is_a_line(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(study, "CONNECT_TIMEOUT", "1s")
+    monkeypatch.setattr(executors, "CONNECT_TIMEOUT", "1s")
     address = "tcp://127.0.0.1:1"
-    assert study.main(["span", "--out-dir", str(tmp_path), "--scheduler", address]) == 1
+    assert command_line(["span", "--out-dir", str(tmp_path), "--scheduler", address]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("study.py: error: there is no Dask scheduler at tcp://127.0.0.1:1")
+    assert error.startswith("study: error: there is no Dask scheduler at tcp://127.0.0.1:1")
     assert error.count("\n") == 1
 
 
@@ -271,7 +277,7 @@ def test_an_interrupt_waits_and_is_not_lost(number, error):
     went_on = []
 
     def be_interrupted():
-        with study.deferred_interrupts() as stop_here:
+        with deferred_interrupts() as stop_here:
             stop_here()
             signal.raise_signal(number)
             went_on.append(True)
@@ -300,7 +306,7 @@ def has_processes(group: int) -> bool:
 )
 def test_a_stopped_study_ends_at_once_and_keeps_what_is_finished(stop, tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "study.py", "optimizers", "--out-dir", str(tmp_path), "--jobs", "1"],
+        [sys.executable, "-m", "study", "optimizers", "--out-dir", str(tmp_path), "--jobs", "1"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -328,30 +334,30 @@ def test_a_stopped_study_ends_at_once_and_keeps_what_is_finished(stop, tmp_path)
 
 
 def test_a_cluster_runs_a_study_and_may_lose_a_worker(small_study, tmp_path, monkeypatch):
-    monkeypatch.setattr(study, "SPAN_LAGS", (2,))
-    keep = study.Runner._keep
+    monkeypatch.setattr(questions, "SPAN_LAGS", (2,))
+    keep = Runner._keep
 
     def keep_and_kill(*args):
         keep(*args)
         workers[0].kill()
 
-    monkeypatch.setattr(study.Runner, "_keep", keep_and_kill)
+    monkeypatch.setattr(Runner, "_keep", keep_and_kill)
     out_dir = tmp_path / "study"
     with start_cluster(tmp_path) as (address, workers):
-        assert study.main(["span", "--out-dir", str(out_dir), "--scheduler", address]) == 0
+        assert command_line(["span", "--out-dir", str(out_dir), "--scheduler", address]) == 0
     with (out_dir / "span.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 3 * (2 + 2)
-    here = study.run_experiment(_first(rows))
+    here = run_experiment(_first(rows))
     assert here["recall_accuracy"] == pytest.approx(float(rows[0]["recall_accuracy"]))
 
 
 def _first(rows):
     """The settings of the first experiment of the table."""
-    return study.complete(
-        **{
-            **study.SPAN,
-            **study.MEMORY_MODELS[rows[0]["model"]],
+    return cases.fill_in(
+        {
+            **questions.SPAN,
+            **questions.MEMORY_MODELS[rows[0]["model"]],
             "blank_separation_len": 2,
             "learning_rate": float(rows[0]["learning_rate"]),
             "seed": int(rows[0]["seed"]),

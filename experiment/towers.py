@@ -13,6 +13,10 @@ multiplied at every time step, z_t = a_t W, has the gradient
 
 one large product instead of T small ones and their sum; and for dL/da_t = dL/dz_t W^T the matrix is
 transposed once and not T times. This holds for any cell that multiplies by the same tensor.
+
+All that this file relies on of TensorFlow's inside are the two gradients that it registers,
+`ProductInTower` and `LossOfTowers`: they take the places of those of MatMul and of IdentityN where
+`gradient_override_map` says so.
 """
 
 from __future__ import annotations

@@ -1,0 +1,149 @@
+"""What a training leaves in its folder at the end of each epoch, and continuing from there."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import tensorflow.compat.v1 as tf
+
+from support.files import replacing
+from support.terminal import trim_message
+from train import EpochMetrics, TrainingError
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint cannot be written or read."""
+
+
+class Checkpoints:
+    """Keeps a training: checkpoints, `metrics.csv` and, if asked for, summaries for TensorBoard.
+
+    Each epoch ends with a checkpoint, `model.ckpt-<epoch>` (only the last is kept), and with a row
+    of `metrics.csv`.
+
+    Args:
+        sess: A session of a graph that has all its variables.
+        folder: An existing directory.
+        resume: Whether to continue from the last checkpoint; the training set's `first_epoch` must
+            be `get_finished_epochs(folder)` then.
+        tensorboard: Whether to write summaries of the metrics.
+    """
+
+    def __init__(
+        self,
+        sess: tf.Session,
+        folder: str | os.PathLike,
+        *,
+        resume: bool = False,
+        tensorboard: bool = False,
+    ):
+        self._sess, self._folder, self._resume = sess, Path(folder), resume
+        with sess.graph.as_default():
+            self._saver = tf.train.Saver(max_to_keep=1, save_relative_paths=True)
+        self._writer = tf.summary.FileWriter(os.fspath(folder), sess.graph) if tensorboard else None
+
+    def restore(self) -> list[EpochMetrics]:
+        """Restores the variables; the metrics of the epochs until then, none in a new training.
+
+        Raises:
+            CheckpointError: If there is no checkpoint to continue from, or it is damaged.
+        """
+        if not self._resume:
+            return []
+        history = _read_metrics(self._folder, get_finished_epochs(self._folder))
+        path = _find_latest(self._folder)
+        try:
+            self._saver.restore(self._sess, path)
+        except (tf.errors.OpError, ValueError) as error:
+            raise CheckpointError(
+                f"the checkpoint {path} is damaged or of another network "
+                f"({trim_message(error)}): start anew without --resume"
+            ) from error
+        self._saver.recover_last_checkpoints([path])  # so that the next checkpoint replaces it
+        return history
+
+    def keep(self, history: list[EpochMetrics]) -> None:
+        """Writes down an epoch, the last one of the history.
+
+        Raises:
+            CheckpointError: If the checkpoint cannot be written.
+        """
+        _write_metrics(history, self._folder)
+        self._save(history[-1].epoch)
+        if self._writer:
+            self._summarise(history[-1])
+
+    def close(self) -> None:
+        if self._writer:
+            self._writer.close()
+
+    def _save(self, epoch: int) -> None:
+        try:
+            self._saver.save(
+                self._sess,
+                os.path.join(self._folder, "model.ckpt"),
+                global_step=epoch,
+                write_meta_graph=False,
+            )
+        except tf.errors.OpError as error:
+            advice = "continue with --resume" if epoch > 1 else "start again"
+            raise CheckpointError(
+                f"cannot write the checkpoint of epoch {epoch} to {self._folder}"
+                f" ({trim_message(error)}): mend that, then {advice}"
+            ) from error
+
+    def _summarise(self, metrics: EpochMetrics) -> None:
+        values = [
+            tf.Summary.Value(tag=name, simple_value=value)
+            for name, value in metrics._asdict().items()
+            if name != "epoch"
+        ]
+        self._writer.add_summary(tf.Summary(value=values), global_step=metrics.epoch)
+        self._writer.flush()
+
+
+def get_finished_epochs(folder: str | os.PathLike) -> int:
+    """The number of epochs after which the last checkpoint in a folder was written.
+
+    Raises:
+        CheckpointError: If there is no checkpoint.
+    """
+    return int(_find_latest(folder).rpartition("-")[2])
+
+
+def _find_latest(folder: str | os.PathLike) -> str:
+    try:
+        path = tf.train.latest_checkpoint(os.fspath(folder))
+    except UnicodeDecodeError:
+        path = None
+    if path is None:
+        raise CheckpointError(
+            f"there is no whole checkpoint in {folder}: start anew without --resume"
+        )
+    return path
+
+
+def _write_metrics(history: list[EpochMetrics], folder: Path) -> None:
+    with replacing(folder / "metrics.csv") as path, path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(EpochMetrics._fields)
+        writer.writerows(history)
+
+
+def _read_metrics(folder: Path, nbr_epochs: int) -> list[EpochMetrics]:
+    """The first `nbr_epochs` rows of metrics.csv, which may be a row ahead of the checkpoint."""
+    path = folder / "metrics.csv"
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.reader(file))[1 : nbr_epochs + 1]
+        history = [EpochMetrics(int(epoch), *map(float, metrics)) for epoch, *metrics in rows]
+    except (OSError, TypeError, ValueError):
+        history = []
+    if [row.epoch for row in history] != list(range(1, nbr_epochs + 1)):
+        raise CheckpointError(
+            f"{path} does not go with the checkpoint of epoch {nbr_epochs}: "
+            "start anew without --resume"
+        )
+    return history

@@ -1,0 +1,167 @@
+"""What a trained network can do: its figures, and the pictures of a run."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import tensorflow.compat.v1 as tf
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+import data
+import test
+from experiment.model import Model
+from experiment.settings import NBR_GENERATED, TEST_SIZE, Settings
+from support.errors import ExplainedError
+from support.files import replacing
+from train import EpochMetrics
+
+
+class UnboundedOutputError(ExplainedError):
+    """A network's output grows without bound in the test."""
+
+
+def evaluate(
+    sess: tf.Session, model: Model, settings: Settings, history: list[EpochMetrics], out_dir: Path
+) -> dict[str, Any]:
+    """Tests a trained network and draws the pictures of its run.
+
+    Args:
+        sess: A session with the trained variables.
+        model: Its graph.
+        settings: Of the experiment.
+        history: The metrics of its training.
+        out_dir: An existing directory, where the pictures are written.
+
+    Returns:
+        The figures of `result.json` that the test gives.
+
+    Raises:
+        UnboundedOutputError: If one of them is not finite.
+    """
+    evaluate_task = {"sin": evaluate_sin, "memory": evaluate_memory}[settings.task]
+    measured = evaluate_task(sess, model, settings, out_dir)
+    if not math.isfinite(measured["test_loss"] + measured.get("continuation_mse", 0.0)):
+        raise UnboundedOutputError(
+            "the trained network's output grows without bound in the test: start anew with a lower"
+            " --learning-rate, or more --epochs"
+        )
+    plot_training(history, settings, out_dir, measured.get("memoryless_loss"))
+    return measured
+
+
+def evaluate_sin(
+    sess: tf.Session, model: Model, settings: Settings, out_dir: Path
+) -> dict[str, Any]:
+    """Test loss (one step ahead) and continuation error; writes `continuation.png`."""
+    return {
+        "test_loss": test.get_mean_loss(sess, model.loss, model.labels, model.it_test_init),
+        "continuation_mse": test.run_test_sin(
+            sess,
+            model.network.cell,
+            model.network.output_wrapper,
+            NBR_GENERATED,
+            settings.name_cell(),
+            out_dir=out_dir,
+            nbr_curves=TEST_SIZE,
+            seed=settings.seed,
+        ),
+    }
+
+
+def evaluate_memory(
+    sess: tf.Session, model: Model, settings: Settings, out_dir: Path
+) -> dict[str, Any]:
+    """Test loss, recall accuracy and an example; writes `recall.png`."""
+    outputs, labels = get_recalled(model, settings)
+    result = test.run_memory_test(
+        sess, model.loss, outputs, labels, model.it_test_init, settings.to_remember_len
+    )
+    test.plot_recall(
+        sess,
+        outputs,
+        labels,
+        model.it_test_init,
+        settings.to_remember_len,
+        settings.name_cell(),
+        num_digits=settings.num_digits,
+        out_dir=out_dir,
+    )
+    return {
+        "test_loss": result.loss,
+        "recall_accuracy": result.accuracy,
+        "memoryless_loss": get_memoryless_loss(settings),
+        "example": render_example(sess, model, settings.num_digits),
+    }
+
+
+def get_recalled(model: Model, settings: Settings) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Outputs and labels of which the last L are the digits to recall."""
+    if settings.min_blank_separation_len is None:
+        return model.outputs, model.labels
+    return test.select_recalled(model.outputs, model.labels, settings.to_remember_len)
+
+
+def get_memoryless_loss(settings: Settings) -> float:
+    """The loss of the best guess without a memory, over all numbers of blanks."""
+    most = settings.blank_separation_len
+    least = most if settings.min_blank_separation_len is None else settings.min_blank_separation_len
+    losses = [
+        data.get_memoryless_loss(
+            data.get_memory_length(settings.to_remember_len, nbr_blanks, settings.recall_input),
+            settings.to_remember_len,
+            settings.num_digits,
+        )
+        for nbr_blanks in range(least, most + 1)
+    ]
+    return sum(losses) / len(losses)
+
+
+def render_example(sess: tf.Session, model: Model, num_digits: int) -> dict[str, str]:
+    """The first test sequence, and what the network makes of it."""
+    first_of_batch = [model.x[0], model.labels[0], [logits[0] for logits in model.outputs]]
+    x, labels, logits = next(data.one_pass(sess, model.it_test_init, first_of_batch))
+    return {
+        "sequence": data.to_human_readable(x, labels, num_digits=num_digits),
+        "output": data.to_human_readable(logits, num_digits=num_digits),
+    }
+
+
+def plot_training(
+    history: list[EpochMetrics],
+    settings: Settings,
+    out_dir: Path,
+    memoryless_loss: float | None = None,
+) -> None:
+    """Plots loss and gradient norm over the epochs to `training.png` in an existing directory.
+
+    Args:
+        history: What `train.run_training` returned.
+        settings: Of the experiment.
+        out_dir: An existing directory.
+        memoryless_loss: The loss of the best guess without a memory, drawn in where given.
+    """
+    epochs = [row.epoch for row in history]
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    figure.suptitle(f"Training on the {settings.task} task, {settings.name_cell()} cell")
+    loss_panel, norm_panel = figure.subplots(2, sharex=True)
+    loss_panel.semilogy(
+        epochs, [row.train_loss for row in history], "k.-", label="training, mean of an epoch"
+    )
+    if memoryless_loss is not None:
+        loss_panel.axhline(memoryless_loss, color="0.5", linestyle="--", label="memoryless guess")
+    loss_names = {"sin": "mean squared error", "memory": "cross-entropy (nats)"}
+    loss_panel.set(ylabel=loss_names[settings.task])
+    norm_panel.semilogy(
+        epochs, [row.gradient_norm for row in history], "k.-", label="before clipping"
+    )
+    clip_norm = settings.clip_norm
+    norm_panel.axhline(clip_norm, color="0.5", linestyle="--", label=f"clipping norm {clip_norm:g}")
+    norm_panel.set(xlabel="epoch", ylabel="gradient norm")
+    norm_panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in (loss_panel, norm_panel):
+        axes.legend()
+    with replacing(out_dir / "training.png") as path:
+        figure.savefig(path, dpi=150)

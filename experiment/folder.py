@@ -1,0 +1,107 @@
+"""The folder of a run: what is left there, and whether it may be written to."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiment.settings import Settings
+from support.errors import ExplainedError
+from support.files import write_json
+
+CONFIG = "config.json"
+"""All settings of the run."""
+RESULT = "result.json"
+"""The run's figures."""
+CHECKPOINT = "checkpoint"
+"""TensorFlow's file that names the last checkpoint."""
+METRICS = "metrics.csv"
+"""A row an epoch."""
+PROGRESS_FILES = (METRICS, CHECKPOINT, "model.ckpt-*", "events.out.tfevents.*")
+"""What an unfinished run leaves beside its settings."""
+RESULT_FILES = (RESULT, "training.png", "continuation.png", "recall.png")
+"""What only a finished run leaves."""
+
+
+class FolderError(ExplainedError):
+    """A folder cannot be used for a run, or there is nothing in it to continue."""
+
+
+class RunFolder:
+    """The folder of a run.
+
+    Args:
+        path: Of the folder, which need not exist.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def prepare(self, *, resume: bool) -> None:
+        """Makes the folder where there is none, or looks for the run to be continued.
+
+        Raises:
+            FolderError: If the folder cannot be used, holds something else, or has no checkpoint to
+                continue from.
+        """
+        if resume:
+            if not self.has_checkpoint():
+                raise FolderError(
+                    f"there is no checkpoint in {self.path} to continue from: start anew without"
+                    " --resume"
+                )
+            return
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise FolderError(f"{self.path} is not a directory: give another --out-dir") from None
+        except OSError as error:
+            raise FolderError(
+                f"cannot make the directory {self.path} ({error.strerror}): give another --out-dir"
+            ) from None
+        if not (self.path / CONFIG).exists():
+            for path in self._find(PROGRESS_FILES + RESULT_FILES):
+                raise FolderError(f"{path} is not of a run of main.py: give another --out-dir")
+
+    def begin(self, settings: Settings, *, keep_progress: bool, keep_results: bool) -> None:
+        """Writes the settings, and removes what an earlier run left and this one does not need."""
+        write_json(self.path / CONFIG, dataclasses.asdict(settings))
+        for keep, patterns in ((keep_progress, PROGRESS_FILES), (keep_results, RESULT_FILES)):
+            if not keep:
+                for path in self._find(patterns):
+                    path.unlink()
+
+    def read_settings(self) -> Settings:
+        """The settings of the run.
+
+        Raises:
+            FolderError: If there is no run, or `config.json` is damaged.
+        """
+        path = self.path / CONFIG
+        try:
+            return Settings(**json.loads(path.read_text()))
+        except FileNotFoundError:
+            raise FolderError(
+                f"there is no run in {self.path} to continue: start anew without --resume"
+            ) from None
+        except (TypeError, ValueError) as error:
+            raise FolderError(f"{path} is damaged ({error}): start anew without --resume") from None
+
+    def has_checkpoint(self) -> bool:
+        return (self.path / CHECKPOINT).exists()
+
+    def holds(self, settings: Settings | None) -> bool:
+        """Whether a run with these settings can be continued here."""
+        try:
+            return self.has_checkpoint() and self.read_settings() == settings
+        except FolderError:
+            return False
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        write_json(self.path / RESULT, result)
+
+    def _find(self, patterns: Sequence[str]) -> list[Path]:
+        return [path for pattern in patterns for path in self.path.glob(pattern)]

@@ -1,0 +1,202 @@
+"""The settings of an experiment, and the defaults that work."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from support.errors import ExplainedError
+from support.executors import count_usable_cores
+
+TEST_SIZE = 1000
+"""Number of sequences of a test set."""
+NBR_GENERATED = 100
+"""Number of samples by which a sine curve is continued."""
+
+
+class SettingsError(ExplainedError):
+    """Settings that do not go together; the message calls them by their options."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """All that decides an experiment's outcome; None where a setting does not apply."""
+
+    task: str
+    cell: str
+    hidden_size: int
+    epochs: int
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    decay: str
+    clip_norm: float
+    towers: int
+    unroll: str = "auto"
+    train_size: int = 6400
+    seed: int = 0
+    activation: str | None = None
+    forget_bias: float | None = None
+    chrono: bool | None = None
+    match_params: bool | None = None
+    num_samples: int | None = None
+    input_noise: float | None = None
+    to_remember_len: int | None = None
+    blank_separation_len: int | None = None
+    min_blank_separation_len: int | None = None
+    num_digits: int | None = None
+    recall_input: str | None = None
+
+    def name_cell(self) -> str:
+        """The cell as people call it."""
+        return f"basic ({self.activation})" if self.cell == "basic" else "LSTM"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """The size of a network, and how it is trained."""
+
+    hidden_size: int
+    epochs: int
+    batch_size: int
+    optimizer: str = "adam"
+    learning_rate: float
+    decay: str = "cosine"
+    clip_norm: float = 1.0
+    forget_bias: float | None = None
+
+
+# The settings that only one task or one cell has.
+TASK_DEFAULTS: dict[str, dict[str, Any]] = {
+    "sin": {"num_samples": 100, "input_noise": 0.02},
+    "memory": {
+        "to_remember_len": 8,
+        "blank_separation_len": 5,
+        "min_blank_separation_len": None,
+        "num_digits": 9,
+        "recall_input": "blank",
+    },
+}
+CELL_DEFAULTS: dict[str, dict[str, Any]] = {
+    "basic": {"activation": "linear"},
+    "lstm": {"chrono": False, "match_params": False},
+}
+
+# The configurations that work, by task, cell and activation. They were chosen by measurement:
+# `python -m benchmarks.defaults`. (tanh and ReLU have the best that was found on the memory task;
+# it works at some seeds only.)
+TRAINING_DEFAULTS: dict[tuple[str, str, str | None], Training] = {
+    ("sin", "basic", "linear"): Training(
+        hidden_size=64, epochs=16, batch_size=50, learning_rate=0.005
+    ),
+    ("sin", "basic", "tanh"): Training(
+        hidden_size=64, epochs=64, batch_size=50, learning_rate=0.005
+    ),
+    ("sin", "basic", "relu"): Training(
+        hidden_size=64, epochs=64, batch_size=50, learning_rate=0.003
+    ),
+    ("sin", "lstm", None): Training(
+        hidden_size=32,
+        epochs=16,
+        batch_size=50,
+        learning_rate=0.02,
+        clip_norm=0.1,
+        forget_bias=1.0,
+    ),
+    ("memory", "basic", "linear"): Training(
+        hidden_size=128,
+        epochs=10,
+        batch_size=100,
+        optimizer="gradient_descent",
+        learning_rate=0.1,
+        decay="constant",
+        clip_norm=5.0,
+    ),
+    ("memory", "basic", "tanh"): Training(
+        hidden_size=128, epochs=30, batch_size=100, learning_rate=0.001
+    ),
+    ("memory", "basic", "relu"): Training(
+        hidden_size=128, epochs=30, batch_size=100, learning_rate=0.001
+    ),
+    ("memory", "lstm", None): Training(
+        hidden_size=128, epochs=24, batch_size=50, learning_rate=0.01, forget_bias=3.0
+    ),
+}
+
+
+def complete(given: Mapping[str, Any]) -> Settings:
+    """The settings that are given, completed by the defaults for their task and cell.
+
+    Args:
+        given: Fields of `Settings`, `task` and `cell` at least; None is as good as not given.
+
+    Raises:
+        SettingsError: If a setting does not apply to the task and the cell, or two of them do not
+            go together.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    defaults = _get_defaults(given)
+    for field in dataclasses.fields(Settings):
+        applies = field.name in TASK_DEFAULTS[given["task"]] or defaults[field.name] is not None
+        if field.name in given and not applies:
+            raise SettingsError(
+                f"{name_option(field.name)} does not apply to --task {given['task']} --cell"
+                f" {given['cell']}: leave it out"
+            )
+    if given.get("chrono"):
+        if "forget_bias" in given:
+            raise SettingsError("--chrono sets the forget bias, too: leave out one of the two")
+        defaults["forget_bias"] = None
+    if given.get("match_params"):
+        basic = TRAINING_DEFAULTS[given["task"], "basic", "linear"]
+        defaults["hidden_size"] = basic.hidden_size
+    settings = Settings(**{**defaults, **given})
+    least, most = settings.min_blank_separation_len, settings.blank_separation_len
+    if least is not None and least > most:
+        raise SettingsError(
+            f"--min-blank-separation-len ({least}) is more than --blank-separation-len ({most}):"
+            " lower it"
+        )
+    return settings
+
+
+def _get_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A value for each field of `Settings`."""
+    task, cell = given["task"], given["cell"]
+    activation = given.get("activation", "linear") if cell == "basic" else None
+    return {
+        **{
+            field.name: None if field.default is dataclasses.MISSING else field.default
+            for field in dataclasses.fields(Settings)
+        },
+        **TASK_DEFAULTS[task],
+        **CELL_DEFAULTS[cell],
+        **dataclasses.asdict(TRAINING_DEFAULTS[task, cell, activation]),
+        "task": task,
+        "cell": cell,
+        "towers": count_usable_cores(),
+    }
+
+
+def lengthen(saved: Settings, given: Mapping[str, Any]) -> Settings:
+    """The settings of a run that is continued: those it was started with, or more epochs.
+
+    Raises:
+        SettingsError: If a setting is given that is not the run's. More epochs need a constant
+            learning rate.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    for name, value in given.items():
+        may_change = name == "epochs" and saved.decay == "constant"
+        if not may_change and getattr(saved, name) != value:
+            raise SettingsError(
+                f"cannot resume with {name_option(name)} {value}: the run was started with"
+                f" {getattr(saved, name)}; leave the option out, or start anew in another --out-dir"
+            )
+    return dataclasses.replace(saved, **given)
+
+
+def name_option(name: str) -> str:
+    """The option of main.py for a setting."""
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,204 @@
+"""The figures: one for each question."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiment.settings import NBR_GENERATED
+from study import questions
+from study.cases import select
+from study.runner import Row
+from support.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LINES = {
+    "linear": {"color": "black", "linestyle": "-", "marker": "o"},
+    "tanh": {"color": "tab:green", "linestyle": "-.", "marker": "^"},
+    "LSTM": {"color": "tab:red", "linestyle": "--", "marker": "s"},
+    "LSTM, forget bias 1": {"color": "tab:orange", "linestyle": ":", "marker": "^"},
+    "LSTM, chrono": {"color": "tab:red", "linestyle": "--", "marker": "s"},
+}
+"""How each cell is drawn, told apart without colours, too."""
+
+
+def plot_recall(rows: list[Row], path: Path, xlabel: str, title: str) -> None:
+    """Recall against the lag: medians of the seeds, and their spread as a band.
+
+    A run that diverged recalls nothing.
+    """
+    figure, axes = new_figure(title)
+    lags = sorted({row["lag"] for row in rows})
+    for model in questions.MEMORY_MODELS:
+        recalls = [
+            [row.get("recall_accuracy", 0.0) for row in select(rows, model=model, lag=lag)]
+            for lag in lags
+        ]
+        axes.plot(lags, [statistics.median(r) for r in recalls], label=model, **LINES[model])
+        axes.fill_between(
+            lags,
+            [min(r) for r in recalls],
+            [max(r) for r in recalls],
+            color=LINES[model]["color"],
+            alpha=0.15,
+        )
+    axes.axhline(1 / rows[0]["num_digits"], color="0.5", linewidth=0.8, label="chance")
+    axes.set(xscale="log", xlabel=xlabel, ylabel="recall accuracy", ylim=(0, 1.02))
+    axes.set_xticks(lags, map(str, lags))
+    axes.minorticks_off()
+    axes.legend()
+    save(figure, path)
+
+
+def plot_span(rows: list[Row], path: Path) -> None:
+    plot_recall(rows, path, "blanks between the digits and the delimiter", "Recall against the lag")
+
+
+def plot_variable_lag(rows: list[Row], path: Path) -> None:
+    plot_recall(
+        rows, path, "largest number of blanks", "Recall where each sequence has its own lag"
+    )
+
+
+def plot_reach(rows: list[Row], path: Path) -> None:
+    figure, axes = new_figure("The longest lags: time taken and recall")
+    for model, line in LINES.items():
+        of_model = [row for row in rows if row["model"] == model]
+        if not of_model:
+            continue
+        lags, minutes = zip(*((row["lag"], row["seconds"] / 60) for row in of_model), strict=True)
+        axes.plot(lags, minutes, label=model, **{**line, "marker": ""})
+        for row in of_model:
+            axes.plot(
+                row["lag"],
+                row["seconds"] / 60,
+                marker=line["marker"],
+                color=line["color"],
+                fillstyle="full" if row["solved"] else "none",
+                markersize=8,
+            )
+            axes.annotate(
+                f"{row.get('recall_accuracy', 0.0):.2%}",
+                (row["lag"], row["seconds"] / 60),
+                xytext=(6, -12),
+                textcoords="offset points",
+                fontsize=8,
+            )
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="blanks between the digits and the delimiter"
+        f" (hollow: below {questions.SOLVED:.0%} recall)",
+        ylabel="minutes of the whole run",
+    )
+    axes.margins(0.1)
+    axes.yaxis.set_major_formatter("{x:g}")
+    lags = sorted({row["lag"] for row in rows})
+    axes.set_xticks(lags, map(str, lags))
+    axes.minorticks_off()
+    axes.legend()
+    save(figure, path)
+
+
+def plot_sine(rows: list[Row], path: Path) -> None:
+    """Above, the error over the horizon; beneath, what the variants change."""
+    import numpy as np
+
+    figure, (over_horizon, of_variants) = new_figure(
+        "Continued sine curves at equal numbers of parameters", nbr_panels=2
+    )
+    horizon = np.arange(1, NBR_GENERATED + 1)
+    for model in questions.SINE_MODELS:
+        line = {**LINES[model], "marker": ""}
+        runs = select(rows, model=model, variant=questions.AS_IT_IS, diverged=False)
+        errors = np.array([row["squared_errors"] for row in runs])
+        over_horizon.plot(horizon, np.median(errors, axis=0), label=model, **line)
+        over_horizon.fill_between(
+            horizon, errors.min(0), errors.max(0), color=line["color"], alpha=0.15
+        )
+    over_horizon.plot(
+        horizon,
+        questions.fit_linear_predictor()[1],
+        color="0.6",
+        linewidth=4,
+        label="best linear predictor (float64)",
+    )
+    over_horizon.axhline(0.5, color="0.5", linestyle=":", label="always predicting 0")
+    over_horizon.set(
+        yscale="log", xlabel="samples after the last one seen", ylabel="mean squared error"
+    )
+    over_horizon.legend()
+    _draw_dots(
+        of_variants,
+        rows,
+        questions.SINE_MODELS,
+        "variant",
+        questions.SINE_VARIANTS,
+        "continuation_mse",
+    )
+    of_variants.set(yscale="log", ylabel="mean squared error over 100 samples")
+    for label in of_variants.get_xticklabels():
+        label.set(rotation=20, horizontalalignment="right")
+    save(figure, path)
+
+
+def _draw_dots(
+    axes: Axes,
+    rows: list[Row],
+    models: Collection[str],
+    column: str,
+    places: Collection[str],
+    metric: str,
+) -> None:
+    """A dot for each run that did not diverge: models beside one another at each place."""
+    for position, model in enumerate(models):
+        for place, name in enumerate(places):
+            runs = select(rows, model=model, diverged=False, **{column: name})
+            axes.plot(
+                [place + 0.2 * (position - (len(models) - 1) / 2)] * len(runs),
+                [row[metric] for row in runs],
+                label=model if place == 0 else None,
+                color=LINES[model]["color"],
+                marker=LINES[model]["marker"],
+                linestyle="",
+            )
+    axes.set_xticks(range(len(places)), places)
+    axes.legend()
+
+
+def plot_optimizers(rows: list[Row], path: Path) -> None:
+    """A panel a task: what each optimizer achieved, a point a seed."""
+    figure, panels = new_figure("Each optimizer at its best learning rate", nbr_panels=2)
+    for task, axes in zip(("memory", "sin"), panels, strict=True):
+        models = [model for of_task, model in questions.OPTIMIZER_CASES if of_task == task]
+        _draw_dots(
+            axes,
+            select(rows, task=task),
+            models,
+            "optimizer",
+            questions.OPTIMIZERS,
+            questions.METRICS[task],
+        )
+        axes.set(title=f"{task} task")
+    panels[0].set(ylabel="recall accuracy", ylim=(0, 1.02))
+    panels[1].set(ylabel="mean squared error of the continuation", yscale="log")
+    save(figure, path)
+
+
+def new_figure(title: str, nbr_panels: int = 1) -> tuple[Figure, Any]:
+    """A figure, and its axes or, where there are several panels, an array of them."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5 * nbr_panels), layout="constrained")
+    figure.suptitle(title)
+    return figure, figure.subplots(nbr_panels)
+
+
+def save(figure: Figure, path: Path) -> None:
+    with replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=130)

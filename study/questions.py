@@ -1,0 +1,251 @@
+"""The questions: for each, the experiments that answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from experiment.settings import NBR_GENERATED
+from study.cases import (
+    SEARCH_SEED,
+    SEARCH_SHARE,
+    SEEDS,
+    Case,
+    fill_in,
+    run_cases,
+    search_and_run,
+    with_each_seed,
+)
+from study.runner import Row, RunAll
+from support.executors import count_usable_cores
+from support.terminal import quiet_stderr
+
+# --- span and variable-lag ------------------------------------------------------------------------
+
+MEMORY_MODELS = {
+    "linear": {"cell": "basic", "activation": "linear"},
+    "LSTM, forget bias 1": {"cell": "lstm", "forget_bias": 1.0, "match_params": True},
+    "LSTM, chrono": {"cell": "lstm", "forget_bias": None, "chrono": True, "match_params": True},
+}
+"""The cells of the memory questions; an LSTM has at most as many parameters as the linear cell."""
+RECALL = {
+    "task": "memory",
+    "hidden_size": 128,
+    "batch_size": 50,
+    "train_size": 5000,
+    "optimizer": "adam",
+    "decay": "cosine",
+    "clip_norm": 1.0,
+}
+"""What the memory questions have in common."""
+
+SPAN = {**RECALL, "epochs": 8}
+SPAN_LAGS = (5, 20, 50, 100, 200, 500, 1000)
+"""Numbers of blanks."""
+SPAN_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+"""The learning rates that each cell is tried with at each lag."""
+
+VARIABLE_LAG = {**RECALL, "epochs": 20, "min_blank_separation_len": 0}
+VARIABLE_LAGS = (5, 20, 50, 100, 200)
+"""The largest numbers of blanks."""
+VARIABLE_LAG_RATES = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+"""The learning rates that each cell is tried with."""
+
+
+def answer_span(run_all: RunAll) -> list[Row]:
+    """Recall accuracy against the lag."""
+    # At long lags the best rate of a short training is far too large for a long one.
+    return _answer_recall(run_all, SPAN, SPAN_LAGS, SPAN_RATES, search_share=1)
+
+
+def answer_variable_lag(run_all: RunAll) -> list[Row]:
+    """The same, each sequence with a number of blanks of its own, from none to the lag."""
+    return _answer_recall(run_all, VARIABLE_LAG, VARIABLE_LAGS, VARIABLE_LAG_RATES)
+
+
+def _answer_recall(
+    run_all: RunAll,
+    settings: dict[str, Any],
+    lags: Sequence[int],
+    rates: Sequence[float],
+    search_share: float = SEARCH_SHARE,
+) -> list[Row]:
+    return search_and_run(
+        run_all,
+        [
+            Case(
+                {"model": model, "lag": lag},
+                {**settings, **of_model, "blank_separation_len": lag},
+                rates,
+                search_share,
+            )
+            for lag in reversed(lags)  # the longest take longest
+            for model, of_model in MEMORY_MODELS.items()
+        ],
+    )
+
+
+# --- reach ----------------------------------------------------------------------------------------
+
+REACH = {
+    "task": "memory",
+    "batch_size": 50,
+    "train_size": 5000,
+    "optimizer": "adam",
+    "decay": "cosine",
+    "clip_norm": 1.0,
+    "unroll": "static",
+    "seed": 0,
+}
+REACH_LINEAR = {"cell": "basic", "activation": "linear"}
+REACH_LSTM = {"cell": "lstm", "chrono": True, "forget_bias": None}
+REACH_RUNS: tuple[tuple[str, int, dict[str, Any]], ...] = (  # model, lag, its settings
+    ("linear", 100, {**REACH_LINEAR, "hidden_size": 128, "learning_rate": 1e-3, "epochs": 6}),
+    ("linear", 500, {**REACH_LINEAR, "hidden_size": 256, "learning_rate": 1e-4, "epochs": 10}),
+    ("linear", 1000, {**REACH_LINEAR, "hidden_size": 512, "learning_rate": 3e-5, "epochs": 6}),
+    ("LSTM, chrono", 20, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 1e-2, "epochs": 60}),
+    ("LSTM, chrono", 50, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 1e-2, "epochs": 120}),
+    ("LSTM, chrono", 100, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 1e-2, "epochs": 300}),
+    ("LSTM, chrono", 200, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 1e-2, "epochs": 300}),
+)
+SOLVED = 0.99
+"""The recall accuracy from which a lag is solved."""
+
+
+def answer_reach(run_all: RunAll) -> list[Row]:
+    """Whether a cell solves a lag, and in what time on all cores."""
+    rows = run_all(
+        [
+            fill_in(
+                {
+                    **REACH,
+                    **settings,
+                    "blank_separation_len": lag,
+                    "towers": count_usable_cores(),
+                }
+            )
+            for _, lag, settings in REACH_RUNS
+        ]
+    )
+    names = ({"model": model, "lag": lag} for model, lag, _ in REACH_RUNS)
+    return [
+        {**name, "solved": row.get("recall_accuracy", 0.0) >= SOLVED, **row}
+        for name, row in zip(names, rows, strict=True)
+    ]
+
+
+# --- sine -----------------------------------------------------------------------------------------
+
+SINE_MODELS = {
+    "linear": {"cell": "basic", "activation": "linear"},
+    "tanh": {"cell": "basic", "activation": "tanh"},
+    "LSTM": {"cell": "lstm", "forget_bias": 1.0, "match_params": True},
+}
+"""The cells of the sine question; the LSTM has at most as many parameters as the linear cell."""
+SINE = {
+    "task": "sin",
+    "hidden_size": 64,
+    "batch_size": 50,
+    "train_size": 6400,
+    "epochs": 24,
+    "optimizer": "adam",
+    "decay": "cosine",
+    "clip_norm": 1.0,
+}
+AS_IT_IS = "as it is"
+SINE_VARIANTS: dict[str, dict[str, Any]] = {
+    AS_IT_IS: {},
+    "constant learning rate": {"decay": "constant"},
+    "clipped at 0.1": {"clip_norm": 0.1},
+    "not clipped": {"clip_norm": 1e9},
+    "half the hidden size": {"hidden_size": 32},
+    "twice the hidden size": {"hidden_size": 128},
+    "no noise on the inputs": {"input_noise": 0.0},
+}
+SINE_RATES = (1e-3, 3e-3, 1e-2, 3e-2)
+
+
+def answer_sine(run_all: RunAll) -> list[Row]:
+    """The error of a continued sine, and what changes it."""
+    cases = [
+        Case({"model": model, "variant": AS_IT_IS}, {**SINE, **of_model}, SINE_RATES)
+        for model, of_model in SINE_MODELS.items()
+    ]
+    rows = search_and_run(run_all, cases)
+    rates = {row["model"]: row["learning_rate"] for row in rows if row["stage"] == "run"}
+    variants = []
+    for variant, change in SINE_VARIANTS.items():
+        if variant == AS_IT_IS:
+            continue
+        for case in cases:
+            named = case._replace(names={**case.names, "variant": variant})
+            at_best_rate = {**change, "learning_rate": rates[case.names["model"]]}
+            variants += with_each_seed(named, at_best_rate)
+    return [*rows, *({**row, "stage": "run"} for row in run_cases(run_all, variants))]
+
+
+def fit_linear_predictor(nbr_curves: int = 20000) -> tuple[Any, Any]:
+    """The best linear prediction of 100 samples of a curve from 30.
+
+    Least squares in float64, fitted to one set of curves and tested on another.
+
+    Returns:
+        The weights [30, 100], and the mean squared errors [100] at each sample, float64 arrays.
+    """
+    import numpy as np
+
+    with quiet_stderr():
+        import data
+        import test
+
+    length = test.WARM_UP + NBR_GENERATED
+    fitted, tested = (
+        data.draw_sin(data.get_rng(seed, data.CONTINUATION), nbr_curves, length).astype(np.float64)
+        for seed in (SEARCH_SEED, SEEDS[0])
+    )
+    x, y = np.split(fitted, [test.WARM_UP], axis=1)
+    weights, *_ = np.linalg.lstsq(x, y, rcond=None)
+    x, y = np.split(tested, [test.WARM_UP], axis=1)
+    return weights, np.mean(np.square(x @ weights - y), axis=0)
+
+
+# --- optimizers -----------------------------------------------------------------------------------
+
+METRICS = {"memory": "recall_accuracy", "sin": "continuation_mse"}
+"""What is compared, by task."""
+OPTIMIZERS = {
+    "gradient_descent": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+    "momentum": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
+    "rmsprop": (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03),
+    "adam": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
+}
+"""The learning rates that each optimizer is tried with."""
+OPTIMIZER_CASE = {
+    "batch_size": 50,
+    "train_size": 5000,
+    "epochs": 24,
+    "decay": "cosine",
+    "clip_norm": 1.0,
+}
+OPTIMIZER_CASES: dict[tuple[str, str], dict[str, Any]] = {
+    ("memory", "linear"): {"cell": "basic", "hidden_size": 128},
+    ("memory", "LSTM"): {"cell": "lstm", "hidden_size": 64},
+    ("sin", "tanh"): {"cell": "basic", "activation": "tanh", "hidden_size": 64},
+    ("sin", "LSTM"): {"cell": "lstm", "hidden_size": 32},
+}
+
+
+def answer_optimizers(run_all: RunAll) -> list[Row]:
+    """Each optimizer at its best learning rate, on both tasks and cells."""
+    return search_and_run(
+        run_all,
+        [
+            Case(
+                {"task": task, "model": model},
+                {**OPTIMIZER_CASE, **of_case, "task": task, "optimizer": optimizer},
+                rates,
+            )
+            for optimizer, rates in OPTIMIZERS.items()
+            for (task, model), of_case in OPTIMIZER_CASES.items()
+        ],
+    )

@@ -1,0 +1,38 @@
+"""Files that are written whole or not at all, and lists of the project's files."""
+
+import pytest
+
+from support.files import find_files, replacing
+
+
+def test_a_file_is_replaced_whole(tmp_path):
+    path = tmp_path / "file"
+    with replacing(path) as temporary:
+        temporary.write_text("first")
+        assert not path.exists()
+    assert path.read_text() == "first"
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("first")
+
+    def fail_halfway():
+        with replacing(path) as temporary:
+            temporary.write_text("sec")
+            raise OSError("no space left on device")
+
+    with pytest.raises(OSError, match="no space"):
+        fail_halfway()
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_files_are_found_in_folders_without_what_tools_leave_behind(tmp_path):
+    for name in ("a.py", "room/b.py", "room/in/c.txt", "room/__pycache__/b.pyc", "room/.cache/d"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_files("room", "a.py", root=tmp_path, without=["room/b.py"])
+    assert found == {name: tmp_path / name for name in ("a.py", "room/in/c.txt")}
+    with pytest.raises(FileNotFoundError, match="there is no garden"):
+        find_files("garden", root=tmp_path)
