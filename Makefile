@@ -18,9 +18,10 @@ test: .venv/installed-for-tests
 check: .venv/installed-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv
