@@ -3,7 +3,7 @@
     python main.py --cell lstm --task sin        continues sine curves
     python main.py --cell basic --task memory    recalls digits after a lag
 
-See `python main.py --help`. TensorFlow is imported only once the command line has proved right.
+See `python main.py --help`. TensorFlow is imported only when the command line is right.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         help="how a step follows from the clipped gradient",
     )
     add("--learning-rate", type=positive, metavar="X", help="learning rate of the first step")
-    add("--decay", choices=("constant", "cosine"), help="how the learning rate goes on")
+    add("--decay", choices=("constant", "cosine"), help="how the learning rate changes")
     add("--clip-norm", type=positive, metavar="X", help="largest global norm of the gradient")
     add(
         "--towers",
@@ -290,13 +290,13 @@ def report(result: dict[str, Any], settings: Settings, out_dir: Path) -> str:
 
 
 def _explain(error: Exception, folder: RunFolder) -> str:
-    """One line that says what went wrong and how to mend it."""
+    """One line that says what went wrong and how to fix it."""
     first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
     if isinstance(error, (ExplainedError, NotImplementedError)):
         return first_line
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         advice = "continue with --resume" if folder.has_checkpoint() else "start again"
-        return f"cannot write to {folder.path} ({error.strerror}): mend that, then {advice}"
+        return f"cannot write to {folder.path} ({error.strerror}): fix that, then {advice}"
     if isinstance(error, OSError) and error.filename:
         return f"cannot use {error.filename} ({error.strerror}): give another --out-dir"
     if isinstance(error, ModuleNotFoundError):
@@ -307,10 +307,10 @@ def _explain(error: Exception, folder: RunFolder) -> str:
 
 
 def _is_interrupt(error: BaseException) -> bool:
-    """Whether it came of Ctrl-C.
+    """Whether Ctrl-C is behind an error.
 
-    TensorFlow makes a RuntimeError of an interrupt that comes while it raises an error of its own,
-    as it does at the end of each epoch. The interrupt is left in the message only.
+    TensorFlow raises an error of its own at the end of each epoch. An interrupt that comes just
+    then arrives as a RuntimeError, and only its message tells of the interrupt.
     """
     return "KeyboardInterrupt" in "".join(traceback.format_exception(error, limit=0))
 

@@ -91,7 +91,7 @@ class Checkpoints:
             advice = "continue with --resume" if epoch > 1 else "start again"
             raise CheckpointError(
                 f"cannot write the checkpoint of epoch {epoch} to {self._folder}"
-                f" ({trim_message(error)}): mend that, then {advice}"
+                f" ({trim_message(error)}): fix that, then {advice}"
             ) from error
 
     def _summarise(self, metrics: EpochMetrics) -> None:

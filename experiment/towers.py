@@ -51,11 +51,11 @@ def build_towers(
             once for parts of the same size, and shares its variables among all calls.
         x: The input of the whole batch [B, T, …]; B may be unknown when the graph is built.
         labels: The labels of the whole batch [B, …].
-        nbr_towers: The number of towers; where there are fewer sequences, some are idle.
+        nbr_towers: The number of towers. If there are fewer sequences, some towers are idle.
 
     Returns:
-        Outputs and loss of the whole batch: those of `build(x, labels)`, but for rounding.
-        `tf.gradients` of the loss gives the trainable variables theirs.
+        Outputs and loss of the whole batch: those of `build(x, labels)`, except for rounding. The
+        loss has gradients, as any other has: `tf.gradients` works as usual.
 
     Raises:
         ValueError: If `nbr_towers` is not a whole number from 1, or a second call of `build`
@@ -100,10 +100,10 @@ class _Part(NamedTuple):
 
 
 def _split(x: tf.Tensor, labels: tf.Tensor, nbr_towers: int) -> Iterator[_Part]:
-    """Parts of equal size; of the last ones, one is smaller or some are empty.
+    """Parts of equal size. The last ones may be smaller, or empty.
 
-    Where the size is not known beforehand, an empty part has one sequence that counts for nothing:
-    a mean over no sequences would not be a number.
+    If the batch size is unknown, an empty part gets one sequence, which counts for nothing: the
+    mean over no sequences would not be a number.
     """
     batch_size = tf.dimension_value(x.shape[0])
     if batch_size is not None:
@@ -157,7 +157,10 @@ def _build(build: Callable, part: _Part) -> _Template:
 
 
 def _copy(template: _Template, part: _Part) -> _Built:
-    """A tower like another one, on another part: many times faster than building it anew."""
+    """A tower like another one, on another part of the batch.
+
+    Copying a graph is many times faster than building it again.
+    """
     graph = tf.get_default_graph()
     names = {node.name for node in template.nodes.node}
     inputs = {name for node in template.nodes.node for name in node.input}
@@ -190,10 +193,9 @@ def _copy(template: _Template, part: _Part) -> _Built:
 
 
 class _Products:
-    """The products z = a W met while the gradients of a loss are computed, W a parameter.
+    """Collects the products z = a W while the gradients of a loss are computed, W a parameter.
 
-    A parameter is what depends on variables and constants alone, such as a block of rows of a
-    variable.
+    A parameter depends on variables and constants alone; a block of rows of a variable is one.
     """
 
     def __init__(self, graph: tf.Graph):
@@ -246,7 +248,7 @@ def _get_gradients(loss: tf.Tensor, variables: list[tf.Variable]) -> list[tf.Ten
 
 @tf.RegisterGradient("ProductInTower")
 def _get_product_gradients(operation: tf.Operation, gradient: tf.Tensor) -> list[tf.Tensor | None]:
-    """The gradients of a product's factors; that of a parameter is put off, see `_Products`."""
+    """The gradients of a product's factors; `_Products` takes the part of a parameter's."""
     a, b = operation.inputs
     flipped = [operation.get_attr("transpose_a"), operation.get_attr("transpose_b")]
     products = _products.get()

@@ -1,9 +1,9 @@
 """Running a cell over sequences of any length.
 
-A cell unrolls itself, with one copy of its equations per time step: the fastest graph to run, but
-one that takes time to build and memory to keep. For long sequences `run_cell` unrolls the cell over
-a few steps only, and a loop in the graph (`tf.while_loop`) goes over the sequence. The loop calls
-the cell as anyone would, so it serves every cell.
+A cell unrolls itself: its graph has one copy of its equations per time step. No graph runs faster,
+but building it takes time and keeping it takes memory. For long sequences `run_cell` unrolls the
+cell over a few steps only, and a loop in the graph (`tf.while_loop`) goes over the sequence. The
+loop calls the cell as anyone would, so it serves every cell.
 """
 
 from __future__ import annotations

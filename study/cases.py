@@ -24,7 +24,7 @@ class Case(NamedTuple):
     names: Row
     """What it is called in the table."""
     settings: dict[str, Any]
-    """Of its runs, but for the learning rate and the seed."""
+    """Of its runs, without the learning rate and the seed."""
     rates: Sequence[float] = ()
     """The learning rates to choose from."""
     search_share: float = SEARCH_SHARE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ExplainedError(Exception):
-    """A failure whose message says in one line what is wrong and how to mend it.
+    """A failure whose message says in one line what is wrong and how to fix it.
 
-    The command lines print the message alone; of any other error they say where it came from.
+    The command lines print the message alone; for any other error they also name its type.
     """

@@ -42,7 +42,7 @@ positive = _number(float, lambda number: number > 0, "a positive number")
 def quiet_stderr() -> Iterator[None]:
     """Keeps off the screen what C++ writes to standard error, unless the block fails.
 
-    TensorFlow reports missing GPUs while it is imported, before its log level is heeded.
+    TensorFlow reports missing GPUs while it is imported, before it reads its log level.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     screen = os.dup(2)

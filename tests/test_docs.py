@@ -1,4 +1,4 @@
-"""README and docs/ tell the truth: commands exist, links lead somewhere, tables are the measured."""
+"""README and docs/ tell the truth: commands exist, links lead somewhere, tables are measured."""
 
 import contextlib
 import importlib.util

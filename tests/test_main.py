@@ -602,7 +602,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path):
     _, error = process.communicate()
     assert process.returncode == 1
     assert "cannot write the checkpoint of epoch 1" in only_line(error)
-    assert "File too large): mend that, then start again" in error
+    assert "File too large): fix that, then start again" in error
     assert {path.name for path in big.iterdir()} <= {"config.json", "metrics.csv"}
 
 
