@@ -3,10 +3,10 @@
     sin     x_t = sin(omega * t + phi)       y_t = x_{t+1}      predict the next sample
     memory  3 1 4 ␣ ␣ ␣ # ␣ ␣ ␣  →  ␣ ␣ ␣ ␣ ␣ ␣ ␣ 3 1 4         recall digits after a lag
 
-Training sets draw fresh sequences in each pass, from a generator keyed by (seed, epoch), so that a
-run resumed at epoch k sees what it would have seen; test sets are the same in every pass, and their
-key is never a training set's. All sequences are drawn with NumPy; the functions that do so,
-`draw_sin` and `draw_memory`, can be used without TensorFlow's graph.
+Training sets draw fresh sequences in each pass. Their generator is keyed by (seed, epoch), so that
+a run resumed at epoch k sees what it would have seen. Test sets are the same in every pass, and
+their key is never a training set's. NumPy draws all sequences; the functions that do so, `draw_sin`
+and `draw_memory`, can be used without TensorFlow's graph.
 """
 
 from __future__ import annotations
