@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from matplotlib.figure import Figure
 
 import experiment.evaluation
 import experiment.model
@@ -72,11 +73,23 @@ def small_experiments(monkeypatch):
     monkeypatch.setitem(TASK_DEFAULTS["sin"], "num_samples", 12)
 
 
+@pytest.fixture(autouse=True)
+def quick_pictures(request, monkeypatch):
+    """Draws pictures only where a test looks at them: half of a small run's time goes to them."""
+    if "real_pictures" not in request.fixturenames:
+        monkeypatch.setattr(Figure, "savefig", lambda _, path, **__: Path(path).write_bytes(b"PNG"))
+
+
+@pytest.fixture
+def real_pictures():
+    """Lets a run draw its pictures."""
+
+
 # --- what a run leaves --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("task", "cell"), PAIRS)
-def test_a_run_leaves_all_that_is_known_of_it(tmp_path, capsys, task, cell):
+def test_a_run_leaves_all_that_is_known_of_it(tmp_path, capsys, real_pictures, task, cell):
     assert run(tmp_path / "new" / "run", f"--task {task} --cell {cell} --seed 7", *TINY) == 0
     out_dir = tmp_path / "new" / "run"
     plot, figure = {
@@ -95,6 +108,8 @@ def test_a_run_leaves_all_that_is_known_of_it(tmp_path, capsys, task, cell):
             plot,
         ]
     )
+    for picture in (plot, "training.png"):
+        assert (out_dir / picture).read_bytes().startswith(b"\x89PNG")
     result = json.loads((out_dir / "result.json").read_text())
     assert {key: result[key] for key in ("task", "cell", "seed", "epochs")} == {
         "task": task,
