@@ -21,9 +21,8 @@ import psutil
 from tabulate import tabulate
 from tqdm import tqdm
 
-import main as program
+from support.files import ROOT, replacing
 from tests.corpus.hostile_class import SOLVED, pack_zip
-from tests.graded.submission import ROOT
 
 RESULTS = Path(__file__).parent / "results"
 SIZES = (10, 30, 300)
@@ -45,8 +44,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N")
     sizes = parser.parse_args().sizes
-    with program.quiet_stderr():
-        from data import replacing
     _, importing = run([sys.executable, "-c", "import tensorflow.compat.v1"])
     rows = []
     for size in tqdm(sizes, unit=" classes", disable=None):

@@ -21,8 +21,9 @@ from pathlib import Path
 from tabulate import tabulate
 from tqdm import tqdm
 
-from grading.handout import lay_out_handout
-from tests.graded.submission import ROOT, SUBMITTED_FILES
+from grading.engine.manifest import SUBMITTED_FILES
+from grading.handout.handout import lay_out_handout
+from support.files import ROOT
 
 
 def measure(command: list[str]) -> float:

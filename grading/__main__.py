@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
-import functools
 import itertools
 import os
 import pickle
@@ -13,15 +12,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
+from typing import Any
 
-import main as program
-import study
+from support.errors import ExplainedError
+from support.executors import count_usable_cores, dask_executor
+from support.terminal import Parser, positive_int
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = program.Parser(
-        prog="python -m grading", description="For a course that gives the exercise."
-    )
+    parser = Parser(prog="python -m grading", description="For a course that gives the exercise.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     handout = commands.add_parser(
         "handout",
@@ -43,8 +42,8 @@ def build_parser() -> argparse.ArgumentParser:
     grade.add_argument("--fresh", action="store_true", help="grade all anew")
     grade.add_argument(
         "--jobs",
-        type=program.positive_int,
-        default=program.count_usable_cores(),
+        type=positive_int,
+        default=count_usable_cores(),
         metavar="N",
         help="submissions at a time (the number of usable cores)",
     )
@@ -94,20 +93,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     }[args.command]
     try:
         return run(args)
+    except ExplainedError as error:
+        print(f"grading: error: {error}", file=sys.stderr)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        print(f"grading: error: {error.strerror}{where}", file=sys.stderr)
-        return 1
+        print(f"grading: error: {error.strerror or error}{where}", file=sys.stderr)
+    return 1
 
 
 def run_handout(args: argparse.Namespace) -> int:
-    from grading.handout import HandoutError, write_handout
+    from grading.handout.handout import write_handout
 
     try:
         write_handout(args.target)
-    except HandoutError as error:
-        print(f"grading: error: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("grading: interrupted; nothing was written", file=sys.stderr)
         return 130
@@ -116,36 +114,36 @@ def run_handout(args: argparse.Namespace) -> int:
 
 
 def run_grade(args: argparse.Namespace) -> int:
-    with program.quiet_stderr():
-        from grading import batch, gradebook
-        from grading.grade import OUR_FAULT
-    from grading.sandbox import SandboxError, check_sandbox, end_children
+    from grading.classroom.batch import Settings, grade_class
+    from grading.classroom.graded import GradebookError
+    from grading.classroom.kept import open_gradebook
+    from grading.classroom.result import OUR_FAULT
+    from grading.gradebook.gradebook import write_gradebook
+    from grading.sandbox.check import check_sandbox
+    from grading.sandbox.process import end_children
 
-    settings = batch.Settings(only=args.only, fresh=args.fresh, sandboxed=not args.no_sandbox)
+    settings = Settings(only=args.only, fresh=args.fresh, sandboxed=not args.no_sandbox)
     try:
-        with batch.open_gradebook(args.out, args.submissions):
+        with open_gradebook(args.out, args.submissions) as scratch:
             if args.no_sandbox:
                 print("grading: warning: the students' code is not shut away", file=sys.stderr)
             elif args.scheduler is None:
-                check_sandbox(settings.limits, [args.submissions.absolute()])
+                check_sandbox(settings.limits, [args.submissions.absolute()], scratch)
             try:
-                with start_executor(args) as submit:
-                    graded = batch.grade_class(args.submissions, args.out, submit, settings)
+                with start_executor(args, scratch) as submit:
+                    graded = grade_class(args.submissions, args.out, submit, settings)
             except KeyboardInterrupt:
                 print("grading: interrupted; the same command goes on", file=sys.stderr)
                 end_children()
                 os._exit(130)  # whatever the threads are at
-            print(gradebook.write_gradebook(graded, args.out))
-    except (SandboxError, batch.GradebookError, study.StudyError) as error:
-        print(f"grading: error: {error}", file=sys.stderr)
-        return 1
+            print(write_gradebook(graded, args.out))
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        why = f"the disk of {args.out} is full: make room, and the same command goes on"
-        print(f"grading: error: {why}", file=sys.stderr)
-        return 1
-    left = [entry.group.name for entry in graded if entry.result["status"] == OUR_FAULT]
+        raise GradebookError(
+            f"the disk of {args.out} is full: make room, and the same command goes on"
+        ) from None
+    left = [entry.group.name for entry in graded if entry.result.status == OUR_FAULT]
     if left:
         print(
             f"grading: warning: no verdict, through no fault of theirs, on {', '.join(left)}: the"
@@ -156,60 +154,50 @@ def run_grade(args: argparse.Namespace) -> int:
 
 
 def run_report(args: argparse.Namespace) -> int:
-    with program.quiet_stderr():
-        from grading import gradebook
+    from grading.gradebook.gradebook import read_class, write_gradebook
 
-    try:
-        graded = gradebook.read_class(args.out)
-    except (FileNotFoundError, ValueError):
-        print(f"grading: error: {args.out} is no gradebook: grade a class first", file=sys.stderr)
-        return 1
-    print(gradebook.write_gradebook(graded, args.out))
+    print(write_gradebook(read_class(args.out), args.out))
     return 0
 
 
 def run_check(args: argparse.Namespace) -> int:
-    from grading.check import CHECKS, CheckError
+    from grading.check import run_checks
 
-    for name, check in CHECKS.items():
-        if args.quick and name == "the corpus":
-            continue
-        try:
-            print(f"{name}: {check()}", flush=True)
-        except CheckError as error:
-            print(f"grading: error: {name}: {error}", file=sys.stderr)
-            return 1
+    for name, found in run_checks(args.quick):
+        print(f"{name}: {found}", flush=True)
     return 0
 
 
 def run_gradescope(args: argparse.Namespace) -> int:
-    with program.quiet_stderr():
-        from grading.gradescope import write_bundle
-    from grading.remote import SOURCES
+    from grading.gradescope import write_bundle
 
-    needed = study.find_sources(*SOURCES, "requirements.txt", "tests/requirements.txt")
-    write_bundle(needed, args.target)
+    write_bundle(args.target)
     print(f"wrote {args.target}")
     return 0
 
 
 @contextlib.contextmanager
-def start_executor(args: argparse.Namespace) -> Iterator[Callable]:
-    """What has tasks graded: threads with a process each, or the workers of a cluster."""
-    from grading.grade import grade
-    from grading.remote import SOURCES, TREE, grade_from_archive
+def start_executor(args: argparse.Namespace, scratch: Path) -> Iterator[Callable]:
+    """What has tasks graded: threads with a process each, or the workers of a cluster.
+
+    Args:
+        args: How many threads, or which cluster.
+        scratch: The folder for temporary files.
+    """
+    from grading.classroom.grade import Task, grade
+    from grading.classroom.remote import grade_from_archive, list_sources
 
     if args.scheduler is not None:
-        sources = {
-            **study.find_sources("grading/__init__.py", "grading/remote.py"),
-            **{f"{TREE}/{name}": file for name, file in study.find_sources(*SOURCES).items()},
-        }
-        with study.dask_executor(args.scheduler, sources) as executor:
+        with dask_executor(args.scheduler, list_sources(), scratch) as executor:
             yield lambda task: executor.submit(grade_from_archive, pickle.dumps(task))
         return
+
+    def grade_here(task: Task) -> dict[str, Any]:
+        return grade(task, scratch=scratch)._asdict()
+
     executor = futures.ThreadPoolExecutor(args.jobs, initializer=share_processors(args.jobs))
     try:
-        yield functools.partial(executor.submit, grade)
+        yield lambda task: executor.submit(grade_here, task)
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
 

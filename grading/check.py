@@ -2,62 +2,82 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import main as program
-from grading.grade import GRADED, Task, grade
-from grading.handout import lay_out_handout
-from grading.sandbox import Limits, SandboxError, check_sandbox
-from tests.graded import submission
-from tests.graded.course import PATH
-from tests.graded.parts import PARTS, TOTAL
+from grading.classroom.grade import Task, grade
+from grading.classroom.result import GRADED
+from grading.engine.course import PATH
+from grading.engine.parts import PARTS, TOTAL
+from grading.engine.submission import Submission, read_folder
+from grading.engine.verdict import get_points, get_reasons
+from grading.handout.handout import lay_out_handout
+from grading.private import expected
+from grading.sandbox.check import check_sandbox
+from grading.sandbox.limits import Limits
+from support.errors import ExplainedError
+from support.files import ROOT
 
 
-class CheckError(Exception):
-    """What is not as it should be, in one line."""
+class CheckError(ExplainedError):
+    """What is not as it should be."""
+
+
+def run_checks(quick: bool) -> Iterator[tuple[str, str]]:
+    """Checks one thing after another; gives what is checked, and what was found.
+
+    Args:
+        quick: Whether to leave out the corpus.
+
+    Raises:
+        CheckError: At the first that is not as it should be.
+    """
+    for name, check in CHECKS.items():
+        if quick and check is check_corpus:
+            continue
+        try:
+            yield name, check()
+        except ExplainedError as error:
+            raise CheckError(f"{name}: {error}") from None
 
 
 def check_settings() -> str:
     """That the public tests compare with the equations that the course accepts."""
-    with program.quiet_stderr():
-        from grading import expected
-
-    if json.loads(expected.PATH.read_text()) != json.loads(json.dumps(expected.compute())):
-        raise CheckError("expected.json is not of these settings: run python -m grading.expected")
+    if not expected.is_current():
+        raise CheckError(
+            "expected.json is not of these settings: run python -m grading.private.expected"
+        )
     return f"{len(PARTS)} parts, {TOTAL:g} points"
 
 
 def check_shut_away() -> str:
     """That the sandbox holds."""
-    try:
-        check_sandbox(Limits())
-    except SandboxError as error:
-        raise CheckError(str(error)) from None
+    check_sandbox(Limits())
     return "it holds"
 
 
 def check_solution() -> str:
-    return _check_points(submission.read_folder(submission.ROOT), TOTAL)
+    """That the solution earns all points."""
+    return _check_points(read_folder(ROOT), TOTAL)
 
 
 def check_blank() -> str:
+    """That the blank handout earns none."""
     with tempfile.TemporaryDirectory() as folder:
         lay_out_handout(Path(folder, "blank"))
-        return _check_points(submission.read_folder(Path(folder, "blank")), 0)
+        return _check_points(read_folder(Path(folder, "blank")), 0)
 
 
-def _check_points(handed_in: submission.HandedIn, wanted: float) -> str:
-    result = grade(Task(handed_in, seed=0))
-    if result["status"] != GRADED:
-        raise CheckError(f"{result['status']}: {result.get('why', '')}")
-    points = sum(result["points"].values())
+def _check_points(submission: Submission, wanted: float) -> str:
+    result = grade(Task(submission, seed=0))
+    if result.status != GRADED:
+        raise CheckError(f"{result.status}: {result.why}")
+    points = sum(get_points(result.verdict).values())
     if points != wanted:
-        why = next(reasons[0] for reasons in result["reasons"].values() if reasons)
+        why = next(reasons[0] for part in PARTS if (reasons := get_reasons(result.verdict, part)))
         raise CheckError(f"it earns {points:g} points, not {wanted:g} ({why})")
     return f"{points:g} of {TOTAL:g} points"
 
@@ -65,7 +85,7 @@ def _check_points(handed_in: submission.HandedIn, wanted: float) -> str:
 def check_corpus() -> str:
     """That right, wrong and hostile submissions are graded as they should be."""
     command = [sys.executable, "-m", "tests.corpus"]
-    process = subprocess.run(command, cwd=submission.ROOT, stdout=subprocess.DEVNULL, check=False)
+    process = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
     if process.returncode:
         raise CheckError("not all of it is graded as it should be: see python -m tests.corpus")
     return "graded as it should be"
@@ -78,4 +98,4 @@ CHECKS: dict[str, Callable[[], str]] = {
     "the blank handout": check_blank,
     "the corpus": check_corpus,
 }
-"""Each returns what it found, or raises a `CheckError`."""
+"""Each returns what it found, or raises an `ExplainedError`."""

@@ -60,13 +60,16 @@ def _start_worker() -> None:
 
 
 @contextlib.contextmanager
-def dask_executor(address: str, sources: Mapping[str, Path]) -> Iterator[futures.Executor]:
+def dask_executor(
+    address: str, sources: Mapping[str, Path], scratch: Path | None = None
+) -> Iterator[futures.Executor]:
     """The workers of a Dask cluster; no disk is shared.
 
     Args:
         address: Of the scheduler.
         sources: The files that are sent there, by their paths in an archive. Dask imports what is
             a module at its top, on the scheduler as on the workers.
+        scratch: The folder for temporary files; the system's, if none is given.
 
     Raises:
         ExecutorError: If Dask is not installed or there is no scheduler at the address.
@@ -83,7 +86,7 @@ def dask_executor(address: str, sources: Mapping[str, Path]) -> Iterator[futures
             f"there is no Dask scheduler at {address} ({error}): start one with `dask scheduler`,"
             " and workers with `dask worker ADDRESS --nthreads 1`"
         ) from None
-    with client, tempfile.TemporaryDirectory() as folder:
+    with client, tempfile.TemporaryDirectory(dir=scratch) as folder:
         path = Path(folder, "rnn-sources.zip")
         with zipfile.ZipFile(path, "w") as archive:
             for name, file in sources.items():

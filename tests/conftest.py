@@ -6,7 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest
 
-pytest_plugins = ["tests.graded.points"]
+pytest_plugins = ["grading.engine.points"]
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """The equations once more, in NumPy and float64, written independently of the project's code.
 
-The cells are those of `grading.oracle`, with weights laid out as the project's. B = batch, T = time
-steps, I = inputs, H = hidden units, C = classes.
+The cells are those of `grading.private.oracle`, with weights laid out as the project's. B = batch,
+T = time steps, I = inputs, H = hidden units, C = classes.
 """
 
 import numpy as np
 
-from grading.oracle import identity, step_basic, step_lstm, unroll
+from grading.private.oracle import identity, step_basic, step_lstm, unroll
 
 
 def basic_rnn(x, h, w, b, activation=identity):

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grading import archives
-from grading.archives import RefusedError
+from grading.classroom import archives
+from grading.classroom.archives import RefusedError
 
 WANTED = ("train.py", "rnn_cells/BasicRNNCell.py")
 TREE = {"train.py": b"solved = True\n", "rnn_cells/BasicRNNCell.py": b"class BasicRNNCell: ...\n"}
@@ -61,10 +61,10 @@ def test_the_files_asked_for_are_found_at_the_top_or_one_folder_down(name, root,
     more = {"answers.PDF": b"%PDF", "scans/1.jpg": b"JFIF", "runs/model.ckpt": b"weights"}
     files = {**TREE, **more, **dict.fromkeys(litter, b"litter")}
     path = MAKERS[name](tmp_path / name, {root + file: content for file, content in files.items()})
-    handed_in = archives.read(path, WANTED)
-    assert handed_in.files == TREE
-    assert handed_in.laid_aside == {root + n: more[n] for n in ("answers.PDF", "scans/1.jpg")}
-    assert handed_in.others == ["runs/model.ckpt"]
+    content = archives.read(path, WANTED)
+    assert content.files == TREE
+    assert content.laid_aside == {root + n: more[n] for n in ("answers.PDF", "scans/1.jpg")}
+    assert content.others == ["runs/model.ckpt"]
 
 
 def test_what_is_missing_is_just_not_there(tmp_path):
@@ -190,7 +190,7 @@ def test_a_folder_with_links_or_pipes_is_refused(tmp_path):
 def test_an_archive_in_an_archive_is_not_opened(tmp_path):
     inner = make_zip(tmp_path / "inner.zip", TREE).read_bytes()
     path = make_zip(tmp_path / "a.zip", {"inner.zip": inner})
-    assert archives.read(path, WANTED) == archives.HandedIn({}, {}, ["inner.zip"])
+    assert archives.read(path, WANTED) == archives.Content({}, {}, ["inner.zip"])
 
 
 @settings(deadline=None)

@@ -19,27 +19,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grading import batch, grade, gradebook, overview, seccomp
 from grading.__main__ import main as command_line
 from grading.__main__ import share_processors
-from grading.batch import Graded
-from grading.grade import OUR_FAULT
-from grading.groups import Group, find_groups, read_name
-from grading.sandbox import UIDS, Bare, Limits, Sandbox, SandboxError, become, check_sandbox
+from grading.classroom import grade, kept
+from grading.classroom.graded import GradebookError, Graded
+from grading.classroom.groups import Group, find_groups, read_name
+from grading.classroom.result import GRADED, OUR_FAULT, REFUSED, Result
+from grading.engine import builder
+from grading.engine.build import Build, Probe
+from grading.engine.course import PATH, CourseError, read
+from grading.engine.parts import PARTS
+from grading.engine.verdict import get_points, lose_all
+from grading.gradebook import gradebook, overview
+from grading.sandbox import runners, seccomp
+from grading.sandbox.check import check_sandbox
+from grading.sandbox.limits import UIDS, Limits, SandboxError, become
+from grading.sandbox.runners import Bare
+from support.files import ROOT
 from tests.clusters import start_cluster
 from tests.corpus.hostile_class import SOLVED, pack_folder, pack_tar
-from tests.graded import builder
-from tests.graded.course import CourseError, read
-from tests.graded.parts import PARTS
-from tests.graded.submission import ROOT, Build, Probe
 
 
 def may_make_namespaces():
     command = ["bwrap", "--ro-bind", "/", "/", "--unshare-pid", "true"]
     try:
-        seccomp.make_filter()
+        with runners.open_filter():
+            pass
         return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
-    except (ImportError, OSError):
+    except (SandboxError, OSError):
         return False
 
 
@@ -100,7 +107,7 @@ def test_the_latest_of_a_group_counts_and_shared_numbers_are_flagged(tmp_path):
 
 # --- the settings -------------------------------------------------------------------------------
 
-SETTINGS = (ROOT / "tests" / "graded" / "course.toml").read_text()
+SETTINGS = PATH.read_text()
 
 
 @pytest.mark.parametrize(
@@ -144,11 +151,9 @@ def test_the_sandbox_holds():
     ],
 )
 def test_a_sandbox_with_a_hole_is_not_used(hole, reason, monkeypatch):
-    command = Sandbox._get_limited_bwrap
+    walls = runners.shut_away
     monkeypatch.setattr(
-        Sandbox,
-        "_get_limited_bwrap",
-        lambda *args: (word for word in command(*args) if word not in hole),
+        runners, "shut_away", lambda *args: (word for word in walls(*args) if word not in hole)
     )
     monkeypatch.setattr(seccomp, "REFUSED", [call for call in seccomp.REFUSED if call not in hole])
     with pytest.raises(SandboxError, match=reason):
@@ -207,12 +212,12 @@ def test_wrong_usage_is_a_line(arguments, reason, tmp_path, monkeypatch, capsys)
 WARNING = "grading: warning: the students' code is not shut away\n"
 
 
-def lose_the_disk(task):
+def lose_the_disk(task, scratch):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def lose_the_judge(task):
-    return {"status": OUR_FAULT, "sandboxed": False, "why": "the judge gave no verdict"}
+def lose_the_judge(task, scratch):
+    return Result(OUR_FAULT, why="the judge gave no verdict", sandboxed=False)
 
 
 @pytest.mark.parametrize(
@@ -224,31 +229,27 @@ def lose_the_judge(task):
 )
 def test_what_is_not_the_students_fault_is_said(grade, reason, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("grading.grade.grade", grade)
+    monkeypatch.setattr("grading.classroom.grade.grade", grade)
     pack_folder(SOLVED)(tmp_path / "class", "11111_22222_33333")
     assert command_line(["grade", "class", "--out", "book", "--no-sandbox"]) == 1
     error = capsys.readouterr().err.removeprefix(WARNING)
     assert reason in error
     assert error.count("\n") == 1
-    assert not list(Path("book", batch.KEPT).iterdir())
+    assert not list(Path("book", kept.KEPT).iterdir())
 
 
 # --- the gradebook ------------------------------------------------------------------------------
 
-VERDICT = {
-    "status": "graded",
-    "sandboxed": True,
-    "points": {**dict.fromkeys(PARTS, 0), "a": 1, "b": 1.5},
-    "reasons": {"d": ["<script>alert(1)</script> | `x` should be 0.25"], "e": []},
-    "notes": {},
-    "gradescope": {"tests": []},
-}
+VERDICT = lose_all("<script>alert(1)</script> | `x` should be 0.25")
+VERDICT["a"]["points"]["variables"] = 1
+VERDICT["b"]["points"].update({"equation": 1, "state": 0.5})
+JUDGED = Result(GRADED, verdict=VERDICT)
 
 
-def make_entry(name="11111_22222_33333", flags=(), **result):
+def make_entry(name="11111_22222_33333", flags=(), result=JUDGED):
     numbers = tuple(n for n in name.split("_") if n.isdigit())
     group = Group(name, numbers, Path(f"{name}.zip"), ())
-    return Graded(group, tuple(flags), (), {**VERDICT, **result})
+    return Graded(group, tuple(flags), (), result)
 
 
 def read_table(graded):
@@ -265,7 +266,7 @@ def test_the_table_has_a_row_a_student():
 
 
 def test_our_own_fault_is_no_zero():
-    (row, *_) = read_table([make_entry(status="our own fault", why="the judge gave no verdict")])
+    (row, *_) = read_table([make_entry(result=Result(OUR_FAULT, why="the judge gave no verdict"))])
     assert row["total"] == row["a"] == ""
     assert "no verdict" in row["flags"]
 
@@ -295,12 +296,14 @@ def test_a_class_can_be_written_again_from_its_results(tmp_path):
 
 
 def test_results_are_as_gradescope_wants_them(tmp_path):
-    result = gradebook.make_result(make_entry(status="would not unpack", points={}, why="cut off"))
+    result = gradebook.make_result(make_entry(result=Result(REFUSED, why="cut off")))
     assert result["score"] == 0
     assert sum(test["max_score"] for test in result["tests"]) == 15
     assert {"score", "max_score", "status", "name", "number", "output"} <= set(result["tests"][0])
     json.dumps(result)
-    assert "score" not in gradebook.make_result(make_entry(status=OUR_FAULT, why="no verdict"))
+    unknown = gradebook.make_result(make_entry(result=Result(OUR_FAULT, why="no verdict")))
+    assert "score" not in unknown
+    assert unknown["tests"] == []
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no Chromium here")
@@ -388,42 +391,42 @@ def test_a_killed_grading_goes_on_and_ends_with_the_same_gradebook(
     book = tmp_path / "book"
     process = start(small_class, book, "--jobs", "1")
     deadline = time.monotonic() + 300
-    while not list((book / batch.KEPT).glob("[!.]*.json")):
+    while not list((book / kept.KEPT).glob("[!.]*.json")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.kill()
     process.wait()
-    kept = {path: path.stat().st_mtime_ns for path in (book / batch.KEPT).glob("[!.]*.json")}
+    finished = {path: path.stat().st_mtime_ns for path in (book / kept.KEPT).glob("[!.]*.json")}
     assert start(small_class, book).wait(timeout=300) == 0
-    assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in kept.items())
+    assert all(path.stat().st_mtime_ns == time_ns for path, time_ns in finished.items())
     for name in ("gradebook.csv", "class.json", "overview.html"):
         assert (book / name).read_bytes() == (graded_class / name).read_bytes()
-    assert not list((book / batch.WORK).iterdir())
+    assert not list((book / kept.WORK).iterdir())
 
 
 def test_two_at_once_do_not_share_a_gradebook(small_class, tmp_path):
     def open_it():
-        return batch.open_gradebook(tmp_path / "book", small_class)
+        return kept.open_gradebook(tmp_path / "book", small_class)
 
     match = "another grading is under way"
-    with open_it(), pytest.raises(batch.GradebookError, match=match), open_it():
+    with open_it(), pytest.raises(GradebookError, match=match), open_it():
         pass
     with open_it():  # again, now that it is free
         pass
 
 
 def judge_but(stops):
-    """What stands in for JUDGE: a verdict of a point a part, but where `stops` says so."""
+    """What stands in for JUDGE: a verdict of all points of a part, but where `stops` says so."""
 
-    def judge_apart(build, seed, runner, parts, *_):
-        failed = {p for p in PARTS if all(probe.error for probe in build.probes[p].values())}
-        if stops(set(parts) - failed):
+    def judge_apart(question, runner, *_):
+        probes = question.build.probes
+        failed = {p for p in PARTS if all(probe.error for probe in probes[p].values())}
+        if stops(set(question.parts) - failed):
             raise grade.JudgeError("the judge gave no verdict (exit status -6)")
-        points = {part: float(part in parts and part not in failed) for part in PARTS}
-        tests = [{"number": f"{part}.1", "score": points[part]} for part in PARTS]
-        empty = dict.fromkeys(PARTS, ())
-        gradescope = {"score": 0, "visibility": "visible", "tests": tests}
-        return {"points": points, "reasons": empty, "notes": empty, "gradescope": gradescope}
+        verdict = lose_all("not checked in this run")
+        for part in set(question.parts) - failed:
+            verdict[part] = {"points": PARTS[part].criteria, "reasons": {}, "notes": []}
+        return verdict
 
     return judge_apart
 
@@ -437,11 +440,10 @@ def test_what_stops_the_judge_earns_nothing_and_costs_nothing_else(stops, lost, 
     monkeypatch.setattr(grade, "judge_apart", judge_but(stops))
     probes = {part: dict.fromkeys(names, Probe()) for part, names in builder.PROBES.items()}
     build, verdict = grade.judge_parts(Build(probes, 0), 0, Bare(Limits()))
-    assert verdict["points"] == {part: float(part not in lost) for part in PARTS}
-    assert verdict["gradescope"]["score"] == sum(verdict["points"].values())
-    assert [test["score"] for test in verdict["gradescope"]["tests"]] == [
-        *verdict["points"].values()
-    ]
+    assert get_points(verdict) == {
+        letter: 0 if letter in lost else part.points for letter, part in PARTS.items()
+    }
+    assert list(verdict) == list(PARTS)
     assert "".join(part for part in PARTS if build.probes[part] != probes[part]) == lost
     assert build.troubles == ({"crashed"} if lost else set())
 
@@ -498,8 +500,8 @@ def test_without_namespaces_gradescope_runs_code_as_another_user(tmp_path):
         pack_folder({**SOLVED, "test.py": code})(folder, "submission")
         (folder / "results").mkdir()
         call = (
-            "from grading import gradescope, sandbox; from pathlib import Path\n"
-            "def check_sandbox(limits): raise sandbox.SandboxError('no namespaces')\n"
+            "from grading import gradescope; from pathlib import Path\n"
+            "def check_sandbox(limits): raise gradescope.SandboxError('no namespaces')\n"
             "gradescope.check_sandbox = check_sandbox\n"
             "gradescope.run(Path('../submission'), Path('../results'))"
         )

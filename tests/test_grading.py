@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -16,13 +18,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 
-from grading import expected, handout
-from grading.oracle import MISTAKES, RIGHT
-from grading.regions import BEGIN, END, RegionError, find_regions, strip
-from grading.roles import find_roles
+from grading.engine.course import COURSE
+from grading.engine.manifest import HANDOUT, SUBMITTED_FILES
+from grading.engine.parts import PARTS, TOTAL
+from grading.handout import handout
+from grading.handout.regions import BEGIN, END, RegionError, find_regions, strip
+from grading.private import expected
+from grading.private.oracle import MISTAKES, RIGHT
+from grading.private.roles import find_roles
+from support.files import ROOT, find_files
 from tests.corpus.entries import Entry, body
-from tests.graded.parts import PARTS, TOTAL
-from tests.graded.submission import ROOT, SUBMITTED_FILES
 
 # --- the oracle, against implementations that are not ours --------------------------------------
 
@@ -113,7 +118,7 @@ def test_no_mistake_gives_the_outputs_of_another_or_of_the_right_equation(cell):
 
 
 def test_the_public_tests_expect_what_the_oracle_gives():
-    assert json.loads(expected.PATH.read_text()) == json.loads(json.dumps(expected.compute()))
+    assert json.loads(expected.PATH.read_text()) == expected.compute()
 
 
 @given(seed=st.integers(0, 2**32 - 1))
@@ -242,7 +247,12 @@ def run_python(*arguments, cwd=ROOT):
 def test_the_handout_has_no_solution_no_private_test_and_no_leftovers(unzipped_handout):
     files = {path.relative_to(unzipped_handout).as_posix() for path in unzipped_handout.rglob("*")}
     assert {"README.md", "main.py", "tests/graded/test_cells.py"} < files
-    assert not any("grading" in file or "cache" in file or "corpus" in file for file in files)
+    assert {path.name for path in (unzipped_handout / "grading").iterdir()} == {
+        "__init__.py",
+        "engine",
+    }
+    private = ("private", "oracle", "test_equations", "corpus", "cache")
+    assert not any(word in file for file in files for word in private)
     for file in SUBMITTED_FILES:
         solution, source = (tree / file for tree in (ROOT, unzipped_handout))
         for region in find_regions(solution.read_text(), file):
@@ -268,6 +278,15 @@ def test_the_program_of_the_handout_names_the_first_gap(unzipped_handout, cell, 
     assert process.stderr.splitlines() == [f"main.py: error: part {gap}.__init__"]
 
 
+def test_the_handouts_readme_names_the_courses_points_and_norm():
+    readme = handout.make_readme(COURSE)
+    for letter, part in PARTS.items():
+        assert f"| {letter} | {part.points:g} |" in readme
+    assert f"Eight gaps, {TOTAL:g} points." in readme
+    assert f"global norm at {COURSE.clip_norm:g} |" in readme
+    assert "global norm at 1 |" in handout.make_readme(COURSE._replace(clip_norm=1.0))
+
+
 def test_a_handout_is_not_written_over_anything(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     process = run_python("-m", "grading", "handout", tmp_path)
@@ -282,6 +301,29 @@ def test_a_handout_of_other_points_is_refused(tmp_path, monkeypatch):
     with pytest.raises(handout.HandoutError, match="the blank handout, by its own tests: 14 po"):
         handout.write_handout(tmp_path / "exercise")
     assert list(tmp_path.iterdir()) == []
+
+
+# --- another course -----------------------------------------------------------------------------
+
+
+def test_a_course_that_clips_at_another_norm_gives_its_solution_all_points(tmp_path):
+    for file, path in find_files("pyproject.toml", *HANDOUT).items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, tmp_path / file)
+    for file in ("grading/engine/course.toml", "train.py"):
+        text = (tmp_path / file).read_text()
+        changed = re.sub(r"(clip_norm(: float)? = )5\.0", r"\g<1>1.0", text)
+        assert changed != text
+        (tmp_path / file).write_text(changed)
+    process = run_python(
+        *["-m", "pytest", "-p", "no:cacheprovider", "tests/graded", "-k", "train_op"],
+        *[f"--submission={tmp_path}", "--gradescope=points.json"],
+        cwd=tmp_path,
+    )
+    assert process.returncode == 0, process.stdout
+    report = json.loads((tmp_path / "points.json").read_text())
+    points = {test["number"]: test["score"] for test in report["tests"]}
+    assert points["f.1"] + points["f.2"] == PARTS["f"].points
 
 
 # --- pytest's options ---------------------------------------------------------------------------

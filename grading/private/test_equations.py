@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grading.oracle import RIGHT, Equation
-from grading.roles import find_roles
-from tests.graded import builder
-from tests.graded.graphs import LoadedGraph, lose
-from tests.graded.parts import PARTS
+from grading.engine import builder
+from grading.engine.graphs import LoadedGraph, lose
+from grading.engine.parts import PARTS
+from grading.private.oracle import RIGHT, Equation
+from grading.private.roles import find_roles
 
 BATCH = 5
 CELLS = [
@@ -88,7 +88,8 @@ def fit(scorer, rng, part) -> Fit:
 @pytest.mark.parametrize("part", CELLS)
 def test_random_weights_give_what_the_equation_gives(fit, part, scorer, rng):
     if fit.equation is None:
-        needed = [np.prod(e.get_shape(*fit.call[:2])) for e in RIGHT[builder.CELLS[part]]]
+        equations = RIGHT[builder.CELLS[part]]
+        needed = [np.prod(e.get_shape(fit.call.n_inp, fit.call.n_out)) for e in equations]
         if fit.graph.nbr_parameters not in needed:
             lose(
                 f"the cell cannot be tried at random weights, as it has {fit.graph.nbr_parameters}"

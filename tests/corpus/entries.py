@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from grading.regions import fill
-from tests.graded.parts import BASIC, LSTM, PARTS
-from tests.graded.submission import ROOT, SUBMITTED_FILES
+from grading.engine.manifest import SUBMITTED_FILES
+from grading.engine.parts import BASIC, LSTM, PARTS
+from grading.handout.regions import fill
+from support.files import ROOT
 
 TRAIN, TEST = "train.py", "test.py"
 Edit = Callable[[dict[str, str]], None]

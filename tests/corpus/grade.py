@@ -20,14 +20,19 @@ from typing import NamedTuple
 
 import pytest
 
-from grading import judge as judging
-from grading.judge import in_folder
+from grading.engine import builder
+from grading.engine.build import MAX_SIZES, Build, build, collect
+from grading.engine.manifest import SUBMITTED_FILES
+from grading.engine.memory_truth import choose_telling_seed
+from grading.engine.parts import PARTS
+from grading.engine.submission import lay_out, read_folder
+from grading.engine.verdict import Question, get_points, get_reasons
+from grading.private import judge as judging
+from grading.private.judge import in_folder
 from tests.corpus.entries import Entry
-from tests.graded.memory_truth import choose_telling_seed
-from tests.graded.parts import PARTS
-from tests.graded.submission import SUBMITTED_FILES, Build
 
 SEED = 20261122
+"""Of the judge's draws."""
 PART_LIMIT = 6.0
 """Seconds for a part of a hostile submission."""
 
@@ -98,30 +103,25 @@ def _mix(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 def build_alone(entry: Entry, files: dict[str, bytes]) -> Build:
     """Builds a submission as any is built, in a process of its own."""
-    from tests.graded import submission
-
     with tempfile.TemporaryDirectory(prefix="corpus-") as folder:
         _write(files, Path(folder))
         if entry.add is not None:
             entry.add(Path(folder))
-        handed_in = submission.read_folder(Path(folder))
-    return submission.build(handed_in, seed=choose_telling_seed(SEED), part_limit=PART_LIMIT)
+        submission = read_folder(Path(folder))
+    return build(submission, seed=choose_telling_seed(SEED), part_limit=PART_LIMIT)
 
 
 def build_here(files: dict[str, bytes], parts: str) -> Build:
     """Builds parts of a submission in this process, as its own process would."""
-    from tests.graded import builder, submission
-
     with tempfile.TemporaryDirectory(prefix="corpus-") as folder:
         _write(files, Path(folder, "handed-in"))
-        handed_in = submission.read_folder(Path(folder, "handed-in"))
-        submission.lay_out(handed_in.files, Path(folder, "stage"))
-        missing = handed_in.missing
-        lost = {part: missing[PARTS[part].file] for part in parts if PARTS[part].file in missing}
+        submission = read_folder(Path(folder, "handed-in"))
+        lay_out(submission.files, Path(folder, "stage"))
+        lost = {part: why for part, why in submission.get_lost_parts().items() if part in parts}
         sent: dict[str, bytes] = {}
 
         def send(name: str, content: bytes) -> None:
-            if len(content) <= submission.MAX_SIZES[name]:
+            if len(content) <= MAX_SIZES[name]:
                 sent[name] = content
 
         seed = choose_telling_seed(SEED)
@@ -129,7 +129,7 @@ def build_here(files: dict[str, bytes], parts: str) -> Build:
             builder.make_lazy_package()
             builder.build([part for part in parts if part not in lost], send, seed)
         others = {part: "not built" for part in PARTS if part not in parts}
-        return submission.collect(sent, {**others, **lost}, seed)
+        return collect(sent, {**others, **lost}, seed)
 
 
 def judge(build: Build, parts: str) -> Grade:
@@ -150,10 +150,11 @@ def judge(build: Build, parts: str) -> Grade:
             elif report.when == "call" and report.passed:
                 passed.add(part)
 
-    scorer = judging.judge(build, SEED, parts, plugins=(Watch(),))
+    verdict = judging.judge(Question(build, SEED, parts), plugins=(Watch(),))
+    points = get_points(verdict)
     return Grade(
-        {part: scorer.score_part(part) for part in parts},
-        {part: scorer.get_reasons(part) for part in parts},
+        {part: points[part] for part in parts},
+        {part: get_reasons(verdict, part) for part in parts},
         {part: tests for part, tests in failures.items() if part in passed},
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from support.files import ROOT
 from tests.corpus.entries import (
     BASIC,
     LSTM,
@@ -17,7 +18,6 @@ from tests.corpus.entries import (
     change,
     prepend,
 )
-from tests.graded.submission import ROOT
 
 _UNSOLVED = "raise NotImplementedError('part (h): write run_memory_test')"
 

@@ -26,9 +26,12 @@ from typing import NamedTuple
 
 import psutil
 
-import main as program
-from grading.grade import REFUSED
-from grading.sandbox import UIDS
+from grading.classroom.graded import Graded
+from grading.classroom.result import REFUSED
+from grading.engine.parts import PARTS
+from grading.gradebook.gradebook import read_class
+from grading.sandbox.limits import UIDS
+from support.files import ROOT
 from tests.corpus.entries import (
     BASIC,
     TEST,
@@ -40,12 +43,6 @@ from tests.corpus.entries import (
     read_reference,
 )
 from tests.corpus.hostile import HOSTILE, trick
-from tests.graded.parts import PARTS
-from tests.graded.submission import ROOT
-
-with program.quiet_stderr():
-    from grading.batch import Graded
-    from grading.gradebook import read_class
 
 Files = Mapping[str, bytes]
 
@@ -371,7 +368,7 @@ def find_faults(groups: Mapping[str, Arrival], folder: Path) -> Iterator[str]:
 
 def compare(entry: Graded, arrival: Arrival) -> Iterator[str]:
     """What a group got beside what it must get."""
-    points, status = entry.get_points(), entry.result["status"]
+    points, status = entry.get_points(), entry.result.status
     if arrival.status is not None and status != arrival.status:
         yield f"{status}, not {arrival.status}"
     lost = {part for part in PARTS if points.get(part, 0) < PARTS[part].points}
@@ -380,7 +377,7 @@ def compare(entry: Graded, arrival: Arrival) -> Iterator[str]:
         yield f"lost {sorted(lost)}, not {sorted(expected)}"
     if not any(arrival.flag in flag for flag in entry.get_flags()) and arrival.flag:
         yield f"no flag says {arrival.flag!r}: {entry.get_flags()}"
-    reasons = [reason for part in lost for reason in entry.result.get("reasons", {}).get(part, [])]
+    reasons = [reason for part in lost for reason in entry.get_reasons(part)]
     if not any(arrival.reason in reason for reason in reasons) and arrival.reason:
         yield f"no reason says {arrival.reason!r}: {reasons}"
 

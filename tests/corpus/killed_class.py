@@ -19,13 +19,10 @@ from pathlib import Path
 import psutil
 from tqdm import tqdm
 
-import main as program
-from grading.sandbox import UIDS
+from grading.classroom.kept import WORK
+from grading.sandbox.limits import UIDS
+from support.files import ROOT
 from tests.corpus.hostile_class import SOLVED, pack_tar, pack_zip, take_stock
-from tests.graded.submission import ROOT
-
-with program.quiet_stderr():
-    from grading.batch import WORK
 
 GROUPS, KILLS = 30, 20
 

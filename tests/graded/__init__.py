@@ -1,10 +1,8 @@
-"""The sheet's 15 points, part by part.
+"""The sheet's 15 points, part by part: the tests that are handed out.
 
     pytest tests/graded                  the points of this tree
-    pytest --submission DIR              the points of another
+    pytest --submission=DIR              the points of another
 
-Two programs keep apart what must not meet. BUILD (`builder.py`, run by `submission.py`) runs the
-Python that is graded, in a process of its own, and leaves graphs: plain data. JUDGE (these tests)
-reads the graphs with `graphs.py`, sets the weights, feeds inputs and compares; it never imports
-what it grades. `parts.py` is the table of points, `points.py` the part of pytest that adds them up.
+How a submission is built and judged stands in `grading/engine`. No test here holds an equation of
+the cells: `expected.json` has outputs for the case that all weights are equal.
 """

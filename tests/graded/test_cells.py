@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.graded import builder
-from tests.graded.graphs import LoadedGraph, join_shapes, lose
-from tests.graded.parts import PARTS
+from grading.engine import builder
+from grading.engine.graphs import LoadedGraph, join_shapes, lose
+from grading.engine.parts import PARTS
 
 EXPECTED = json.loads((Path(__file__).parent / "expected.json").read_text())
 
@@ -46,7 +46,8 @@ def of_cells(basic: str, lstm: str, criterion: str):
 @pytest.mark.parametrize("probe", builder.VARIABLES)
 def test_the_variables_are_those_of_the_cell(scorer, part, probe):
     graph = scorer.get_graph(part, probe)
-    n_inp, n_out = builder.VARIABLES[probe]
+    sizes = builder.VARIABLES[probe]
+    n_inp, n_out = sizes.n_inp, sizes.n_out
     gates = 1 if builder.CELLS[part] == "BasicRNNCell" else 4
     right = gates * (n_inp + n_out + 1) * n_out
     if graph.nbr_parameters == right:
@@ -103,7 +104,8 @@ def test_the_initial_weights_are_neither_zero_nor_constant_nor_infinite(scorer, 
 @of_cells("a", "c", "variables")
 def test_the_initial_weights_let_activations_neither_vanish_nor_explode(scorer, part):
     graph = scorer.get_graph(part, "deep")
-    n_inp, n_out = builder.VARIABLES["deep"]
+    sizes = builder.VARIABLES["deep"]
+    n_inp, n_out = sizes.n_inp, sizes.n_out
     kernels = [weights for weights in graph.initialise() if _is_kernel(weights)]
     units = n_out if part == "a" else 4 * n_out
     spread = np.sqrt(sum(np.square(k, dtype=np.float64).sum() for k in kernels) / units)

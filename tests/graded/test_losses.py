@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.graded import builder
-from tests.graded.graphs import LoadedGraph, lose
+from grading.engine import builder
+from grading.engine.graphs import LoadedGraph, lose
 
 BATCHES = (6, 1)
 
@@ -46,8 +46,9 @@ def compare(came: float, expected: float, mistakes: dict[str, float], where: str
 
 def draw_sin(rng: np.random.Generator, probe: str, batch: int) -> tuple[np.ndarray, np.ndarray]:
     """Outputs [T, B, 1] and truth [B, T] of the probe's type."""
-    dtype, length = builder.SIN_LOSSES[probe]
-    return rng.normal(size=[length, batch, 1]), rng.normal(size=[batch, length]).astype(dtype)
+    loss = builder.SIN_LOSSES[probe]
+    outputs = rng.normal(size=[loss.len_inp, batch, 1])
+    return outputs, rng.normal(size=[batch, loss.len_inp]).astype(loss.truth_type)
 
 
 @pytest.mark.part("e", "loss")
@@ -110,9 +111,10 @@ def draw_memory(
     rng: np.random.Generator, probe: str, batch: int, scale: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits [T, B, C] and symbols [B, T] of the probe's type."""
-    dtype, length = builder.MEMORY_LOSSES[probe]
-    logits = rng.normal(0, scale, size=[length, batch, builder.NBR_SYMBOLS])
-    return logits, rng.integers(builder.NBR_SYMBOLS, size=[batch, length]).astype(dtype)
+    loss = builder.MEMORY_LOSSES[probe]
+    logits = rng.normal(0, scale, size=[loss.len_inp, batch, builder.NBR_SYMBOLS])
+    symbols = rng.integers(builder.NBR_SYMBOLS, size=[batch, loss.len_inp])
+    return logits, symbols.astype(loss.truth_type)
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:

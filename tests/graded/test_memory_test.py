@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
-from tests.graded import builder
-from tests.graded.graphs import lose
-from tests.graded.memory_truth import Truth
+from grading.engine import builder
+from grading.engine.graphs import lose
+from grading.engine.memory_truth import Truth
+
+
+class Answer(NamedTuple):
+    """What a call returned."""
+
+    loss: float
+    accuracy: float
+
+
+class Answers(NamedTuple):
+    """What two calls returned, one after the other."""
+
+    first: Answer
+    second: Answer
 
 
 @pytest.fixture(params=builder.MEMORY_TESTS)
@@ -16,16 +32,14 @@ def probe(request) -> str:
 
 
 @pytest.fixture
-def answers(scorer, probe) -> list[list[float]]:
-    """Loss and accuracy of both calls."""
-    answers = scorer.get_facts("h", probe).get("answers")
+def answers(scorer, probe) -> Answers:
     try:
-        array = np.array(answers, dtype=float)
+        array = np.array(scorer.get_facts("h", probe).get("answers"), dtype=float)
     except (TypeError, ValueError, OverflowError):
         array = np.empty(0)
     if array.shape != (2, 2):
         lose("what run_memory_test returned is not readable")
-    return array.tolist()
+    return Answers(*(Answer(*row) for row in array.tolist()))
 
 
 @pytest.fixture
@@ -46,18 +60,18 @@ def compare(came: float, expected: float, mistakes: dict[str, float], what: str,
 
 @pytest.mark.part("h", "loss")
 def test_the_loss_is_the_mean_over_the_sequences(answers, truth):
-    compare(answers[0][0], truth.loss, truth.loss_mistakes, "loss", truth)
+    compare(answers.first.loss, truth.loss, truth.loss_mistakes, "loss", truth)
 
 
 @pytest.mark.part("h", "accuracy")
 def test_the_accuracy_is_that_of_the_last_outputs(answers, truth):
-    compare(answers[0][1], truth.accuracy, truth.accuracy_mistakes, "accuracy", truth)
+    compare(answers.first.accuracy, truth.accuracy, truth.accuracy_mistakes, "accuracy", truth)
 
 
 @pytest.fixture
-def seen(answers, truth) -> list[list[float]]:
+def seen(answers, truth) -> Answers:
     """The answers, where one of the first two figures shows that the test set was evaluated."""
-    (loss, accuracy), _ = answers
+    loss, accuracy = answers.first
     if not np.isclose(loss, truth.loss, rtol=1e-4) and not np.isclose(accuracy, truth.accuracy):
         lose("how the test set is read cannot be checked until loss or accuracy is right")
     return answers
@@ -68,8 +82,9 @@ def test_a_second_call_gives_the_same_again(seen):
     first, second = seen
     if not np.allclose(first, second, equal_nan=True):
         lose(
-            f"a second call should return the same; first it was {first[0]:.4g} and {first[1]:.4g},"
-            f" then {second[0]:.4g} and {second[1]:.4g}: run it_test_init at the start"
+            f"a second call should return the same; first it was {first.loss:.4g} and"
+            f" {first.accuracy:.4g}, then {second.loss:.4g} and {second.accuracy:.4g}: run"
+            " it_test_init at the start"
         )
 
 
@@ -77,7 +92,7 @@ def test_a_second_call_gives_the_same_again(seen):
 def test_the_test_set_is_read_and_not_the_training_set(scorer, probe, answers, truth):
     training = truth.probe._replace(sz_dataset=truth.probe.sz_batch + 1)
     rest = builder.draw_memory_test(training, scorer.get_build().seed + 1)[2]
-    if any(np.isclose(answers[0][0], mean) for mean in (rest.mean(), rest[-1])):
+    if any(np.isclose(answers.first.loss, mean) for mean in (rest.mean(), rest[-1])):
         lose("the loss is that of the training set: run it_test_init before the first batch")
 
 

@@ -1,0 +1,241 @@
+"""What a group handed in, as plain bytes: a `.zip`, `.tar.gz` or `.tgz` archive, or a folder.
+
+Nothing is ever unpacked to the disk. Members are read into memory within bounds, and only then are
+the files of the exercise looked up among them. An archive that holds anything but regular files and
+folders with plain, different names is refused as a whole, in one line that says why.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import re
+import stat
+import tarfile
+import unicodedata
+import zipfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from support.errors import ExplainedError
+
+SUFFIXES = (".tar.gz", ".tgz", ".zip")
+"""Of the archives that are opened."""
+
+MAX_ARCHIVE = 64 << 20
+"""Bytes of an archive."""
+MAX_CONTENT = 128 << 20
+"""Bytes of all that is in an archive."""
+MAX_RATIO = 100
+"""Of the bytes in an archive to its own."""
+RATIO_COUNTS_FROM = 4 << 20
+"""Bytes in an archive up to which `MAX_RATIO` does not count."""
+MAX_MEMBERS = 2000
+"""Files and folders of an archive."""
+MAX_HEADER = 4 << 10
+"""Bytes of a header in an archive."""
+MAX_DEPTH = 12
+"""Parts of a path in an archive."""
+MAX_NAME = 255
+"""Characters of a path in an archive."""
+
+LITTER = re.compile(r"(^|/)(__MACOSX|__pycache__|\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)(/|$)")
+"""What operating systems and Python leave lying around; it is passed over."""
+LAID_ASIDE = (".pdf", ".png", ".jpg", ".jpeg", ".heic")
+"""The pen-and-paper part."""
+
+Members = Iterator[tuple[str, "bytes | None"]]
+"""Names and contents, as they stand in an archive; a folder has no content."""
+
+
+class RefusedError(ExplainedError):
+    """What is handed in is not opened."""
+
+
+class Content(NamedTuple):
+    """What is in an archive."""
+
+    files: dict[str, bytes]
+    """The files that the exercise asks for, by path."""
+    laid_aside: dict[str, bytes]
+    """The pen-and-paper part, by path."""
+    others: list[str]
+    """The paths of everything else."""
+
+
+def read(path: Path, wanted: Collection[str]) -> Content:
+    """Reads an archive or a folder.
+
+    Args:
+        path: Of the archive or folder.
+        wanted: The paths of the files that the exercise asks for; they may stand one folder down.
+
+    Raises:
+        RefusedError: If it is no such archive, is damaged or too large, or holds what is suspect.
+        OSError: If it cannot be read.
+    """
+    files: dict[str, bytes] = {}
+    names: dict[str, str] = {}
+    for number, (name, content) in enumerate(_list_members(path)):
+        if number == MAX_MEMBERS:
+            raise RefusedError(f"it holds more than {MAX_MEMBERS:,} files: hand in your code only")
+        clean = _clean(name)
+        alike = names.setdefault(unicodedata.normalize("NFKC", clean).casefold(), clean)
+        if content is None:
+            continue
+        if clean in files or alike != clean:
+            raise RefusedError(
+                f"two of its files have the same name, {_show(alike)} and {_show(clean)}"
+            )
+        files[clean] = content
+    return _sort_out(
+        {name: content for name, content in files.items() if not LITTER.search(name)}, wanted
+    )
+
+
+def _sort_out(files: dict[str, bytes], wanted: Collection[str]) -> Content:
+    """Tells what is asked for, at the top or one folder down, from the rest."""
+    roots = ["", *sorted({f"{name.partition('/')[0]}/" for name in files if "/" in name})]
+    root = max(roots, key=lambda folder: sum(folder + name in files for name in wanted))
+    taken = {name: files.pop(root + name) for name in wanted if root + name in files}
+    laid_aside = {n: content for n, content in files.items() if n.lower().endswith(LAID_ASIDE)}
+    others = [name.removeprefix(root) for name in sorted(files.keys() - laid_aside.keys())]
+    return Content(taken, laid_aside, others)
+
+
+def _clean(name: str) -> str:
+    """A member's path without empty parts; Windows's separators are taken for what they are."""
+    path = name.replace("\\", "/")
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if path.startswith("/") or re.match(r"[A-Za-z]:", path) or ".." in parts:
+        raise RefusedError(f"the path {_show(name)} leads out of it: pack plain files and folders")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise RefusedError(
+            f"the name {_show(name)} has control characters in it: give it a plain one"
+        )
+    if len(name) > MAX_NAME or len(parts) > MAX_DEPTH:
+        raise RefusedError(f"the path {_show(name)} is too long: hand in your code only")
+    return "/".join(parts)
+
+
+def _show(name: str) -> str:
+    return ascii(name if len(name) <= 60 else f"{name[:57]}...")
+
+
+def _list_members(path: Path) -> Members:
+    kind = path.lstat().st_mode
+    suffix = next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), None)
+    if stat.S_ISDIR(kind):
+        yield from _list_folder(path)
+        return
+    if suffix is None or not stat.S_ISREG(kind):
+        raise RefusedError("it is not an archive that is opened: hand in a .zip or .tar.gz")
+    if path.stat().st_size > MAX_ARCHIVE:
+        raise RefusedError(f"it is larger than {MAX_ARCHIVE >> 20} MiB: hand in your code only")
+    archive = path.read_bytes()
+    try:
+        yield from (_list_zip if suffix == ".zip" else _list_tar)(archive)
+    except RefusedError:
+        raise
+    except Exception as error:  # the parsers raise all sorts of errors on what is no archive
+        raise RefusedError(f"it is damaged or cut off ({error}): pack it again") from error
+
+
+class _Budget:
+    """Counts the bytes that are read."""
+
+    def __init__(self, archive_size: int | None = None):
+        self._left = MAX_CONTENT
+        if archive_size is not None:
+            self._left = min(MAX_CONTENT, max(RATIO_COUNTS_FROM, MAX_RATIO * archive_size))
+
+    def read(self, file: BinaryIO, size: int = -1) -> bytes:
+        content = file.read(self._left + 1 if size < 0 else min(size, self._left + 1))
+        self._left -= len(content)
+        if self._left < 0:
+            raise RefusedError("unpacked it would be far too large: hand in your code only")
+        return content
+
+
+def _list_zip(archive: bytes) -> Members:
+    budget = _Budget(len(archive))
+    if archive.count(zipfile.stringCentralDir) > 2 * MAX_MEMBERS:  # before they are all parsed
+        raise RefusedError(f"it holds more than {MAX_MEMBERS:,} files: hand in your code only")
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        for member in opened.infolist():
+            name = member.orig_filename
+            if member.flag_bits & 0x1:
+                raise RefusedError("it is encrypted: pack it without a password")
+            if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise RefusedError(f"{_show(name)} is a link or a device: pack the file itself")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise RefusedError("it is packed in an unusual way: pack a plain .zip")
+            if name.endswith(("/", "\\")):
+                yield name, None
+                continue
+            with opened.open(member) as file:
+                yield name, budget.read(file)
+
+
+class _PlainTarInfo(tarfile.TarInfo):
+    """A member whose header is not much longer than its name: some take tarfile very long."""
+
+    def _proc_member(self, opened: tarfile.TarFile) -> tarfile.TarInfo:
+        extended = (
+            tarfile.XHDTYPE,
+            tarfile.XGLTYPE,
+            tarfile.SOLARIS_XHDTYPE,
+            tarfile.GNUTYPE_LONGNAME,
+            tarfile.GNUTYPE_LONGLINK,
+        )
+        if self.type in extended and self.size > MAX_HEADER:
+            raise RefusedError("it has an unusually long header: pack a plain .tar.gz")
+        return super()._proc_member(opened)
+
+
+def _list_tar(archive: bytes) -> Members:
+    budget = _Budget(len(archive))
+
+    class Unzipped(io.RawIOBase):
+        """The bytes of the tar file, headers included, within the budget."""
+
+        def __init__(self) -> None:
+            self._file = gzip.GzipFile(fileobj=io.BytesIO(archive))
+
+        def read(self, size: int = -1) -> bytes:
+            return budget.read(self._file, size)
+
+    with tarfile.open(
+        fileobj=Unzipped(), mode="r|", errors="replace", tarinfo=_PlainTarInfo
+    ) as opened:
+        for member in opened:
+            if member.isdir():
+                yield member.name, None
+                continue
+            if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.sparse is not None:
+                raise RefusedError(
+                    f"{_show(member.name)} is a link or a device: pack the file itself"
+                )
+            yield member.name, opened.extractfile(member).read()
+
+
+def _list_folder(folder: Path) -> Members:
+    budget = _Budget()
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for parent, folders, files in os.walk(folder, onerror=fail):
+        for name in sorted([*folders, *files]):
+            path = Path(parent, name)
+            shown = path.relative_to(folder).as_posix()
+            kind = path.lstat().st_mode
+            if stat.S_ISDIR(kind):
+                yield shown, None
+            elif stat.S_ISREG(kind):
+                with path.open("rb") as file:
+                    yield shown, budget.read(file)
+            else:
+                raise RefusedError(f"{_show(shown)} is a link or a device: hand in the file itself")

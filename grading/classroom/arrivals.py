@@ -1,0 +1,79 @@
+"""What of an archive is graded, what is laid aside, and what a person should look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from grading.classroom import archives
+from grading.classroom.groups import Group
+from grading.classroom.result import OUR_FAULT, REFUSED, Result
+from grading.engine.manifest import SUBMITTED_FILES
+from grading.engine.submission import (
+    MAX_SOURCE,
+    Submission,
+    explain_missing,
+    explain_too_large,
+)
+from grading.engine.text import printable
+from support.files import replacing
+
+CODE = (".py", ".ipynb", ".md", ".txt", ".toml", ".cfg", ".ini", ".sh", ".bat", ".json", "Makefile")
+"""How the names of files end that may lie beside the four without a remark."""
+LISTED = 3
+"""How many files a flag names."""
+
+
+class Arrival(NamedTuple):
+    """What a group has handed in, opened: either there is something to grade, or a result."""
+
+    group: Group
+    flags: tuple[str, ...] = ()
+    """What is odd about the content."""
+    aside: tuple[str, ...] = ()
+    """The files of the pen-and-paper part, as they are called where they are laid aside."""
+    submission: Submission | None = None
+    """What is to be graded."""
+    result: Result | None = None
+    """How it ended, where there is nothing to grade."""
+
+
+def take_in(group: Group, aside: Path) -> Arrival:
+    """Opens what a group handed in, and lays its pen-and-paper part into a folder."""
+    try:
+        content = archives.read(group.path, SUBMITTED_FILES)
+    except archives.RefusedError as error:
+        return Arrival(group, result=Result(REFUSED, why=str(error)))
+    except OSError as error:
+        return Arrival(group, result=Result(OUR_FAULT, why=f"it cannot be read ({error.strerror})"))
+    names = []
+    for number, (name, data) in enumerate(sorted(content.laid_aside.items()), start=1):
+        names.append(f"{group.name}-{number}{Path(name).suffix.lower()}")
+        with replacing(aside / names[-1]) as path:
+            path.write_bytes(data)
+    return Arrival(group, tuple(get_flags(content)), tuple(names), to_submission(content))
+
+
+def to_submission(content: archives.Content) -> Submission:
+    """The files that are graded."""
+    files = {name: data for name, data in content.files.items() if len(data) <= MAX_SOURCE}
+    missing = {
+        name: explain_too_large(name)
+        if name in content.files
+        else explain_missing(name, content.others)
+        for name in SUBMITTED_FILES
+        if name not in files
+    }
+    return Submission(files, missing)
+
+
+def get_flags(content: archives.Content) -> list[str]:
+    """What is odd about the content of an archive."""
+    flags = []
+    if not content.files:
+        flags.append("none of the exercise's files is in it")
+    odd = [printable(name, 60) for name in content.others if not name.endswith(CODE)]
+    if odd:
+        more = f" and {len(odd) - LISTED} more" if len(odd) > LISTED else ""
+        flags.append(f"more than code: {', '.join(odd[:LISTED])}{more}")
+    return flags

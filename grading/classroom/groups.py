@@ -1,0 +1,100 @@
+"""Who handed in: the groups, as the names of their archives tell.
+
+A group hands in `mn1_mn2_mn3[_mn4].zip` (or .tar.gz, .tgz, or a folder of that name), the
+matriculation numbers of its members. Whatever the name is, it is graded where possible; what is odd
+becomes a flag, for a person to look at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from grading.classroom.archives import SUFFIXES
+from grading.engine.course import COURSE
+from grading.engine.text import printable
+
+NUMBER = re.compile("(?<![0-9])[0-9]{{{},{}}}(?![0-9])".format(*COURSE.digits))
+"""A matriculation number."""
+LONGEST_NAME = 80
+"""Characters of a group's name."""
+
+
+class Group(NamedTuple):
+    """A group and what counts of what it handed in."""
+
+    name: str
+    """The numbers, in order and joined by underscores; without numbers, the archive's own name.
+    Made of letters, digits, `_`, `-` and `.` alone, so that files can be called after it."""
+    numbers: tuple[str, ...]
+    path: Path
+    flags: tuple[str, ...]
+
+
+def find_groups(paths: Iterable[Path]) -> list[Group]:
+    """The groups of what was handed in, by name; of each, the latest counts."""
+    versions: dict[str, list[Group]] = defaultdict(list)
+    for path in sorted(paths):
+        numbers, flags = read_name(path)
+        name = _name(path, numbers)
+        versions[name].append(Group(name, numbers, path, flags))
+    names = defaultdict(list)  # of the groups that a student is in
+    for name, (first, *_) in versions.items():
+        for number in first.numbers:
+            names[number].append(name)
+    groups = []
+    for name, handed_in in sorted(versions.items()):
+        latest = max(handed_in, key=lambda group: (group.path.lstat().st_mtime, group.path))
+        flags = list(latest.flags)
+        if len(handed_in) > 1:
+            others = ", ".join(printable(g.path.name) for g in handed_in if g is not latest)
+            times = f"handed in {len(handed_in)} times"
+            flags.append(f"{times}, {printable(latest.path.name)} is the latest ({others})")
+        for number in latest.numbers:
+            if len(names[number]) > 1:
+                others = " and ".join(other for other in names[number] if other != name)
+                flags.append(f"{number} is also in {others}")
+        groups.append(latest._replace(flags=tuple(flags)))
+    return groups
+
+
+def read_name(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The matriculation numbers in a path's name, in order, and what is odd about it."""
+    stem = _get_stem(path)
+    found = NUMBER.findall(unicodedata.normalize("NFKC", stem))
+    numbers = tuple(sorted(set(found)))
+    flags = []
+    if stem != "_".join(found):
+        flags.append("the name should be the group's matriculation numbers, mn1_mn2_mn3")
+    if len(found) != len(numbers):
+        flags.append("a number stands in the name twice")
+    smallest, largest = COURSE.members
+    if not smallest <= len(numbers) <= largest:
+        flags.append(f"a group of {len(numbers)}, not of {smallest} to {largest}")
+    return numbers, tuple(flags)
+
+
+def _name(path: Path, numbers: Sequence[str]) -> str:
+    """What a group is called; without numbers, as no other archive."""
+    joined = "_".join(numbers)
+    if joined and len(joined) <= LONGEST_NAME:
+        return joined
+    digest = hashlib.sha256(os.fsencode(_get_stem(path))).hexdigest()[:6]
+    return f"{_make_plain(_get_stem(path))}-{digest}"
+
+
+def _get_stem(path: Path) -> str:
+    suffix = next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), "")
+    return path.name[: len(path.name) - len(suffix)]
+
+
+def _make_plain(text: str) -> str:
+    """A name that a file may have everywhere."""
+    ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", ascii_only)[:LONGEST_NAME].strip("-") or "no-name"

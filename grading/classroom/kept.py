@@ -1,0 +1,114 @@
+"""What is kept in the gradebook's folder while a class is graded.
+
+Finished results are kept by a hash of what was handed in and of the grader, so that the same call
+goes on where an earlier one was stopped, whatever stopped it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.metadata
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from grading.classroom.grade import Task
+from grading.classroom.graded import GradebookError
+from grading.classroom.result import Result
+from grading.engine.manifest import ONE_GRADING, SUBMITTED_FILES
+from support.files import UNFINISHED, find_files, write_json
+
+logger = logging.getLogger("grading")
+logger.setLevel(logging.INFO)
+
+KEPT = ".kept"
+"""The folder of finished results."""
+WORK = ".work"
+"""The folder of work under way: all that is temporary is in there."""
+ASIDE = "aside"
+"""The folder of pen-and-paper parts."""
+LOCK = ".lock"
+"""The file that says that somebody is at work."""
+LOG = "log.txt"
+"""The file that says what was done when."""
+
+
+@contextlib.contextmanager
+def open_gradebook(folder: Path, submissions: Path) -> Iterator[Path]:
+    """Has a gradebook's folder for this process alone, with its log.
+
+    Yields:
+        The folder for temporary files.
+
+    Raises:
+        GradebookError: If there are no submissions, it lies among them, or another process is at
+            work in it.
+    """
+    if not submissions.is_dir():
+        raise GradebookError(f"there is no folder {submissions}")
+    if folder.resolve().is_relative_to(submissions.resolve()):
+        raise GradebookError(f"{folder} lies in {submissions}: choose a folder outside of it")
+    for name in (KEPT, ASIDE):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise GradebookError(f"another grading is under way in {folder}: wait for it") from None
+        scratch = (folder / WORK).resolve()
+        shutil.rmtree(scratch, ignore_errors=True)  # of one that was killed
+        for unfinished in folder.glob(f"*/{UNFINISHED}*"):
+            unfinished.unlink(missing_ok=True)
+        scratch.mkdir()
+        log = logging.FileHandler(folder / LOG)
+        log.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        logger.addHandler(log)
+        try:
+            yield scratch
+        finally:
+            logger.removeHandler(log)
+            log.close()
+
+
+class Kept:
+    """Finished results, by a hash of the task and of the grader."""
+
+    def __init__(self, folder: Path):
+        self._folder, self._grader = folder, hash_grader()
+
+    def _get_path(self, task: Task) -> Path:
+        files = task.submission.files
+        key = {
+            "grader": self._grader,
+            "files": {name: hashlib.sha256(files[name]).hexdigest() for name in files},
+            "missing": dict(task.submission.missing),
+            "seed": task.seed,
+            "part_limit": task.part_limit,
+            "limits": task.limits._asdict(),
+            "sandboxed": task.sandboxed,
+        }
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        return self._folder / f"{digest[:32]}.json"
+
+    def read(self, task: Task) -> Result | None:
+        """A result; None if there is none, or it is damaged."""
+        try:
+            return Result(**json.loads(self._get_path(task).read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def keep(self, task: Task, result: Result) -> None:
+        write_json(self._get_path(task), result._asdict())
+
+
+def hash_grader() -> str:
+    """Of all that points depend on, save for the submission."""
+    digest = hashlib.sha256(f"{sys.version} {importlib.metadata.version('tensorflow')}".encode())
+    for name, file in find_files(*ONE_GRADING, without=SUBMITTED_FILES).items():
+        digest.update(name.encode() + file.read_bytes())
+    return digest.hexdigest()

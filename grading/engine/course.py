@@ -1,0 +1,108 @@
+"""The settings of `course.toml`, checked."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+from support.errors import ExplainedError
+
+PATH = Path(__file__).with_name("course.toml")
+"""The settings."""
+
+CRITERIA = {
+    "a": ("variables",),
+    "b": ("equation", "state", "graph"),
+    "c": ("variables",),
+    "d": ("equation", "state", "graph"),
+    "e": ("loss",),
+    "f": ("descent", "clipping"),
+    "g": ("loss",),
+    "h": ("loss", "accuracy", "test set"),
+}
+"""The criteria of each part, for which there are tests."""
+ACTIVATIONS = ("linear", "tanh", "ReLU", "sigmoid")
+"""What may stand around the basic cell's equation."""
+
+
+class CourseError(ExplainedError):
+    """`course.toml` says something impossible."""
+
+
+class Course(NamedTuple):
+    """What a course may change; the fields are those of `course.toml`."""
+
+    basic_activations: tuple[str, ...]
+    clip_norm: float
+    members: tuple[int, int]
+    digits: tuple[int, int]
+    part_seconds: float
+    judge_seconds: float
+    memory_mib: int
+    processes: int
+    disk_mib: int
+    total: float
+    points: dict[str, dict[str, float]]
+    """By part and criterion."""
+
+
+def read(path: Path = PATH) -> Course:
+    """Reads and checks the settings.
+
+    Raises:
+        CourseError: If they are not as `course.toml` explains them.
+    """
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        points = dict(settings.pop("points"))
+        flat = {name: value for table in settings.values() for name, value in table.items()}
+        course = Course(
+            **{name: tuple(v) if isinstance(v, list) else v for name, v in flat.items()},
+            total=points.pop("total"),
+            points=points,
+        )
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CourseError(f"{path.name}: {error}") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CourseError(f"{path.name}: a setting is missing or unknown ({error})") from None
+    for problem in _find_problems(course):
+        raise CourseError(f"{path.name}: {problem}")
+    return course
+
+
+def _find_problems(course: Course) -> list[str]:
+    problems = []
+    if {part: set(criteria) for part, criteria in course.points.items()} != {
+        part: set(criteria) for part, criteria in CRITERIA.items()
+    }:
+        problems.append(f"[points] must have these parts and criteria: {CRITERIA}")
+    numbers = [value for criteria in course.points.values() for value in criteria.values()]
+    if not all(_is_number(value, 0) for value in numbers):
+        problems.append("[points]: all points must be numbers from 0")
+    elif sum(numbers) != course.total:
+        problems.append(f"[points] add up to {sum(numbers):g}, not to total = {course.total:g}")
+    for name in ("part_seconds", "judge_seconds", "memory_mib", "processes", "disk_mib"):
+        if not _is_number(getattr(course, name), 1):
+            problems.append(f"[limits] {name} must be a number from 1")
+    for name in ("members", "digits"):
+        sizes = getattr(course, name)
+        if not all(_is_number(size, 1) for size in sizes) or sorted(sizes) != list(sizes):
+            problems.append(f"[groups] {name} must be two numbers, the smaller first")
+    if not _is_number(course.clip_norm, 1e-6):
+        problems.append("[readings] clip_norm must be a positive number")
+    if not course.basic_activations or set(course.basic_activations) - set(ACTIVATIONS):
+        problems.append(f"[readings] basic_activations must be some of {list(ACTIVATIONS)}")
+    return problems
+
+
+def _is_number(value: Any, smallest: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= smallest
+
+
+COURSE = read()

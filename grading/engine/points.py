@@ -1,0 +1,301 @@
+"""The part of pytest that grades: options, fixtures, and the table of points at the end.
+
+A test says by `@pytest.mark.part("b", "state")` which criterion of which part it belongs to; the
+points of a criterion are earned when its tests have run and none has failed.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tabulate import tabulate
+
+from grading.engine import builder
+from grading.engine.build import PART_LIMIT, Build, build
+from grading.engine.manifest import PRIVATE_TESTS, PUBLIC_TESTS
+from grading.engine.memory_truth import choose_telling_seed
+from grading.engine.parts import PARTS, TOTAL
+from grading.engine.submission import read_folder
+from grading.engine.text import printable
+from grading.engine.verdict import PartVerdict, Verdict, get_points, get_reasons, make_report
+from support.files import ROOT, write_json
+
+GRADED_FOLDERS = (ROOT / PUBLIC_TESTS, ROOT / PRIVATE_TESTS)
+"""Where the tests are that give points."""
+
+NOT_CHECKED = "not checked in this run"
+"""The reason for losing points where none of a criterion's tests was run."""
+
+MAX_REASONS = 4
+"""How many reasons are printed of each part."""
+
+
+class Scorer:
+    """Builds the submission, collects the outcomes of its tests, and adds up the points.
+
+    Args:
+        folder: The submission.
+        seed: Of the judge's draws; the builder does not see it.
+        part_limit: Seconds for the builder's work on one part.
+    """
+
+    def __init__(self, folder: Path, seed: int, part_limit: float):
+        self.folder, self.seed, self._part_limit = folder, seed, part_limit
+        self._building: Future | None = None
+        self._loaded: dict[tuple[str, str], Any] = {}
+        self._clocks: dict[str, Any] = {}
+        self.started = time.perf_counter()
+        self.reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self.has_run: set[tuple[str, str]] = set()
+        self.notes: dict[str, list[str]] = defaultdict(list)
+
+    def start_building(self) -> None:
+        """Starts the builder, once; it works while pytest is collecting."""
+        if self._building is None:
+            executor = ThreadPoolExecutor(1)
+            self._building = executor.submit(
+                build,
+                read_folder(self.folder),
+                seed=choose_telling_seed(self.seed),
+                part_limit=self._part_limit,
+            )
+            executor.shutdown(wait=False)
+
+    def use(self, build: Build) -> None:
+        """Takes what has been built elsewhere instead of building."""
+        self._building = Future()
+        self._building.set_result(build)
+
+    def get_build(self) -> Build:
+        self.start_building()
+        return self._building.result()
+
+    def get_facts(self, part: str, name: str) -> Mapping[str, Any]:
+        """What BUILD has recorded of a probe; fails the test where there is nothing."""
+        from grading.engine.graphs import lose
+
+        probe = self.get_build().probes[part][name]
+        if probe.needs:
+            why = "" if "not solved yet" in probe.error else f": {probe.error}"
+            lose(f"cannot be checked until part ({PARTS[part].needs}) works{why}")
+        if probe.error is not None:
+            lose(probe.error)
+        if part in builder.CELLS and probe.facts.get("library"):
+            library = printable(probe.facts["library"])
+            lose(f"this is {library}: the exercise is to write the cell yourself")
+        return probe.facts
+
+    def get_graph(self, part: str, name: str) -> Any:
+        """A probe's graph; fails the test where there is none, or it must not be run."""
+        from grading.engine.graphs import Clock, LoadedGraph
+
+        self.get_facts(part, name)
+        clock = self._clocks.setdefault(part, Clock())
+        clock.check()
+        if (part, name) not in self._loaded:
+            graph = self.get_build().probes[part][name].graph
+            try:
+                self._loaded[part, name] = LoadedGraph(graph, clock)
+            except pytest.fail.Exception as failure:
+                self._loaded[part, name] = failure
+        if isinstance(self._loaded[part, name], BaseException):
+            raise self._loaded[part, name]
+        return self._loaded[part, name]
+
+    def get_verdict(self) -> Verdict:
+        """What the tests that have run say of all parts."""
+        return {part: self._get_part_verdict(part) for part in PARTS}
+
+    def _get_part_verdict(self, part: str) -> PartVerdict:
+        verdict = PartVerdict(points={}, reasons={}, notes=_without_repeats(self.notes[part]))
+        for criterion, points in PARTS[part].criteria.items():
+            key = part, criterion
+            reasons = _without_repeats(self.reasons[key])
+            verdict["points"][criterion] = points if key in self.has_run and not reasons else 0
+            if key not in self.has_run:
+                reasons.append(NOT_CHECKED)
+            verdict["reasons"][criterion] = reasons
+        return verdict
+
+
+def _without_repeats(texts: list[str]) -> list[str]:
+    return list(dict.fromkeys(texts))
+
+
+def make_table(verdict: Verdict) -> list[list[str]]:
+    """The rows of the table: part, title, points, first reason or notes."""
+    points = get_points(verdict)
+    rows = []
+    for letter, part in PARTS.items():
+        remarks = get_reasons(verdict, letter)[:1] or verdict[letter]["notes"]
+        rows.append([letter, part.title, f"{points[letter]:g}/{part.points:g}", "; ".join(remarks)])
+    rows.append(["", "total", f"{sum(points.values()):g}/{TOTAL:g}", ""])
+    return rows
+
+
+SCORER = pytest.StashKey[Scorer]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("points of the exercise")
+    group.addoption(
+        "--submission",
+        metavar="DIR",
+        help="grade the submission in DIR instead of this tree (write it with =, --submission=DIR)",
+    )
+    group.addoption("--gradescope", metavar="FILE", help="write the points as Gradescope's JSON")
+    group.addoption(
+        "--seed", type=int, metavar="N", help="of the judge's draws (a new one each time)"
+    )
+    group.addoption(
+        "--part-limit",
+        type=float,
+        metavar="SECONDS",
+        default=PART_LIMIT,
+        help="time for the submission's work on one part (%(default)g)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "part(letter, criterion): the criterion of the sheet's part that a test decides"
+    )
+    folder = config.getoption("--submission")
+    if "--submission" in config.invocation_params.args:
+        raise pytest.UsageError(
+            "write --submission=DIR with an equals sign: with a blank, pytest takes DIR for a"
+            " folder of tests and runs what is in there"
+        )
+    if folder is not None and not Path(folder).is_dir():
+        raise pytest.UsageError(f"--submission: there is no folder {folder}")
+    if folder is not None:  # the table says it all
+        config.option.tbstyle, config.option.reportchars = "no", "N"
+    report = config.getoption("--gradescope")
+    if report is not None and not Path(report).absolute().parent.is_dir():
+        raise pytest.UsageError(f"--gradescope: there is no folder for {report}")
+    seed = config.getoption("--seed")
+    config.stash[SCORER] = Scorer(
+        ROOT if folder is None else Path(folder).absolute(),
+        secrets.randbits(32) if seed is None else seed,
+        config.getoption("--part-limit"),
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    scorer = config.stash[SCORER]
+    return f"grading: {scorer.folder}, seed {scorer.seed}"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With --submission, only what grades is collected."""
+    if config.getoption("--submission") is None:
+        return None
+    related = any(
+        collection_path.is_relative_to(folder) or folder.is_relative_to(collection_path)
+        for folder in GRADED_FOLDERS
+    )
+    return None if related else True
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> None:
+    if file_path.parent in GRADED_FOLDERS and file_path.name.startswith("test_"):
+        parent.config.stash[SCORER].start_building()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        marker = item.get_closest_marker("part")
+        if marker and marker.args[1] not in PARTS[marker.args[0]].criteria:
+            raise pytest.UsageError(f"{item.nodeid}: the table of points has no {marker.args}")
+
+
+@pytest.fixture(scope="session")
+def scorer(pytestconfig: pytest.Config) -> Scorer:
+    return pytestconfig.stash[SCORER]
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest, scorer: Scorer) -> np.random.Generator:
+    """A generator of the judge's draws, another one for each test."""
+    return np.random.default_rng([scorer.seed, zlib.crc32(request.node.nodeid.encode())])
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest, scorer: Scorer) -> Any:
+    """Adds a remark to the part's row where no points are lost."""
+    letter = request.node.get_closest_marker("part").args[0]
+    return lambda text: scorer.notes[letter].append(text)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    report = yield
+    marker = item.get_closest_marker("part")
+    if marker is None:
+        return report
+    scorer, key = item.config.stash[SCORER], tuple(marker.args)
+    if report.when == "call" and report.passed:
+        scorer.has_run.add(key)
+    if report.failed:
+        reason = _explain(call.excinfo)
+        if call.excinfo.errisinstance(pytest.fail.Exception) or item.config.option.verbose < 1:
+            report.longrepr = reason
+        scorer.has_run.add(key)
+        scorer.reasons[key].append(reason)
+    return report
+
+
+def _explain(excinfo: pytest.ExceptionInfo) -> str:
+    if excinfo.errisinstance(pytest.fail.Exception):
+        return printable(excinfo.value.msg, longest=2000)
+    return (
+        f"the grader itself failed here ({excinfo.typename}: {excinfo.value}): this is not your"
+        " fault; tell your teacher, who sees more with pytest -v"
+    )
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    scorer = config.stash[SCORER]
+    if not scorer.has_run:
+        return
+    verdict = scorer.get_verdict()
+    for letter in PARTS:
+        reasons = get_reasons(verdict, letter)
+        if reasons:
+            terminalreporter.section(f"part ({letter})", sep="-")
+        for reason in reasons[:MAX_REASONS]:
+            terminalreporter.write_line(f"- {reason}")
+        if len(reasons) > MAX_REASONS:
+            terminalreporter.write_line(f"  and {len(reasons) - MAX_REASONS} more")
+    terminalreporter.section("points")
+    width = max(30, shutil.get_terminal_size().columns - 55)
+    terminalreporter.write_line(
+        tabulate(
+            make_table(verdict),
+            headers=["part", "", "points", "why"],
+            tablefmt="simple",
+            colalign=("left", "left", "right", "left"),
+            maxcolwidths=[None, None, None, width],
+            disable_numparse=True,
+        )
+    )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    report = session.config.getoption("--gradescope")
+    scorer = session.config.stash[SCORER]
+    if report is not None and scorer.has_run:
+        verdict = scorer.get_verdict()
+        output = f"{sum(get_points(verdict).values()):g} of {TOTAL} points"
+        seconds = round(time.perf_counter() - scorer.started, 2)
+        write_json(report, make_report(verdict, output, execution_time=seconds))

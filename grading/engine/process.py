@@ -1,0 +1,99 @@
+"""Processes that run what may hang, crash or take too much: they are started, watched and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+ENVIRONMENT = {
+    "MPLBACKEND": "Agg",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+"""The variables that a process is given."""
+
+LOOK_EVERY = 0.01
+"""Seconds between two looks at a process."""
+
+OUT_OF_MEMORY, TIMED_OUT, CRASHED = TROUBLES = ("out of memory", "timed out", "crashed")
+"""How a process ends before its time, the gravest first."""
+
+
+class Trouble(NamedTuple):
+    """What ended a process before its time."""
+
+    kind: str
+    """One of `TROUBLES`."""
+    what: str
+    """What it did, as a predicate."""
+
+
+class Process(subprocess.Popen):
+    """A process that is watched."""
+
+    trouble: Trouble | None = None
+    """Why it was ended, where that was for something else than its time."""
+
+
+Start = Callable[[list[str], Path], Process]
+"""Starts a Python program, given by its arguments, in a folder, with a pipe as standard output."""
+
+
+def start_python(arguments: list[str], folder: Path) -> Process:
+    """Starts Python as the user who runs this: with their rights, not shut away."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return Process(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**kept, **ENVIRONMENT},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def watch(process: Process, is_done: Callable[[], bool], seconds: float) -> bool:
+    """Waits until something is done, the process has ended, or the time is over.
+
+    Returns:
+        Whether it is done. If not, `find_trouble` tells what happened.
+    """
+    deadline = time.monotonic() + seconds
+    while not (done := is_done()) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY)
+    return done
+
+
+def find_trouble(process: Process, seconds: float) -> Trouble:
+    """What to blame for a process that did not do what it was watched for, for so many seconds."""
+    if process.trouble:
+        return process.trouble
+    if process.returncode is None:
+        return Trouble(TIMED_OUT, f"took longer than {seconds:g} seconds")
+    return Trouble(CRASHED, describe_end(process.returncode))
+
+
+def describe_end(status: int) -> str:
+    """What ended a process; 128 is added to a signal's number by what waits for it in a sandbox."""
+    number = -status if status < 0 else status - 128
+    with contextlib.suppress(ValueError):
+        return f"killed the process ({signal.Signals(number).name})"
+    return f"ended the process with exit status {status}"
+
+
+def kill(process: Process) -> None:
+    """Ends a process and all that it has started in its session."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()

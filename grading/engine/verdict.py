@@ -1,0 +1,100 @@
+"""What JUDGE is asked, what it answers, and the answer as Gradescope takes it.
+
+A verdict is plain data: a `PartVerdict` for each part, by its letter. The verdicts on several parts
+are merged by taking each part's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypedDict
+
+from grading.engine.build import Build
+from grading.engine.parts import PARTS
+
+
+class Question(NamedTuple):
+    """What JUDGE is asked."""
+
+    build: Build
+    seed: int
+    """Of the judge's draws."""
+    parts: Sequence[str]
+    """The parts whose tests are run."""
+
+
+class PartVerdict(TypedDict):
+    """What a part has earned, and why not more."""
+
+    points: dict[str, float]
+    """Points earned, by criterion."""
+    reasons: dict[str, list[str]]
+    """Why points were lost, by criterion; each reason once."""
+    notes: list[str]
+    """Remarks where no points are lost."""
+
+
+Verdict = Mapping[str, PartVerdict]
+"""By part."""
+
+
+def lose_all(reason: str) -> Verdict:
+    """The verdict that gives no points, for one and the same reason."""
+    return {
+        letter: PartVerdict(
+            points=dict.fromkeys(part.criteria, 0),
+            reasons={criterion: [reason] for criterion in part.criteria},
+            notes=[],
+        )
+        for letter, part in PARTS.items()
+    }
+
+
+def get_points(verdict: Verdict) -> dict[str, float]:
+    """Points by part."""
+    return {part: sum(verdict[part]["points"].values()) for part in PARTS}
+
+
+def get_reasons(verdict: Verdict, part: str) -> list[str]:
+    """Why a part lost points, each reason once."""
+    by_criterion = verdict[part]["reasons"].values()
+    return list(dict.fromkeys(reason for reasons in by_criterion for reason in reasons))
+
+
+def make_report(verdict: Verdict | None, output: str, **more: Any) -> dict[str, Any]:
+    """Gradescope's record of a submission, a test a criterion.
+
+    Args:
+        verdict: None where there is none: then the record has neither a score nor tests.
+        output: What is said of the whole.
+        more: Further entries of the record.
+    """
+    return {
+        **({} if verdict is None else {"score": sum(get_points(verdict).values())}),
+        "output": output,
+        "output_format": "text",
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+        **more,
+        "tests": [] if verdict is None else _make_tests(verdict),
+    }
+
+
+def _make_tests(verdict: Verdict) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": f"({letter}) {part.title}: {criterion}",
+            "number": f"{letter}.{number}",
+            "score": verdict[letter]["points"][criterion],
+            "max_score": most,
+            "status": "passed" if verdict[letter]["points"][criterion] else "failed",
+            "output": "\n".join(
+                verdict[letter]["reasons"][criterion]
+                or (verdict[letter]["notes"] if number == 1 else [])
+            ),
+            "output_format": "text",
+            "visibility": "visible",
+        }
+        for letter, part in PARTS.items()
+        for number, (criterion, most) in enumerate(part.criteria.items(), start=1)
+    ]

@@ -1,0 +1,86 @@
+"""JUDGE: the points for what BUILD has left, without running a line of a submission's Python.
+
+    python -m grading.private.judge        in a sandbox, for the class
+
+reads a `Question`, pickled, and writes the verdict as JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import pickle
+import sys
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pytest
+
+from grading.engine.build import Build
+from grading.engine.manifest import PRIVATE_TESTS, PUBLIC_TESTS
+from grading.engine.points import SCORER, Scorer
+from grading.engine.verdict import Question, Verdict
+from support.files import ROOT
+
+
+class _Judge:
+    """The part of pytest that takes what was built, and only the tests of some parts."""
+
+    def __init__(self, build: Build, parts: Collection[str]):
+        self._build, self._parts = build, parts
+        self.scorer: Scorer
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        self.scorer = config.stash[SCORER]
+        self.scorer.use(self._build)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        markers = [item.get_closest_marker("part") for item in items]
+        items[:] = [
+            item
+            for item, marker in zip(items, markers, strict=True)
+            if marker and marker.args[0] in self._parts
+        ]
+
+
+def judge(question: Question, plugins: tuple = ()) -> Verdict:
+    """Runs pytest on what was built, in this process.
+
+    Args:
+        question: What was built, and which parts are asked for.
+        plugins: More plugins of pytest.
+    """
+    decides = _Judge(question.build, question.parts)
+    options = ["-q", "-p", "no:cacheprovider", "--tb=no", "-rN", f"--seed={question.seed}"]
+    options += ["-p", "no:unraisableexception"]  # which would collect garbage after each test
+    options += ["-p", "no:hypothesispytest"]  # which would import Hypothesis for its summary
+    with contextlib.redirect_stdout(io.StringIO()), in_folder(ROOT):
+        pytest.main([PUBLIC_TESTS, PRIVATE_TESTS, *options], plugins=[decides, *plugins])
+    return decides.scorer.get_verdict()
+
+
+@contextlib.contextmanager
+def in_folder(folder: Path) -> Iterator[None]:
+    """With a folder as the current one."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def main() -> None:
+    question = pickle.load(sys.stdin.buffer)
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    json.dump(judge(question), answer)
+    answer.close()
+
+
+if __name__ == "__main__":
+    main()

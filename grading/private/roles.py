@@ -1,0 +1,105 @@
+"""Finds out which of a graph's parameters plays which role in an equation.
+
+The weights of a correct cell are those of the equation, in some order: split or fused, transposed,
+gates in any sequence. With all of them equal the order does not matter. Change one, and what
+happens to the outputs tells its role; the roles that this cannot tell apart, because equal hidden
+units are alike, are told apart with the roles that are known by then at random values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from grading.private.oracle import Equation
+
+CONSTANT = 0.3
+"""The value of a parameter whose role is not known yet."""
+CHANGE = 0.5
+"""What is added to one parameter at a time, to see what happens."""
+TOLERANCE = 2e-5
+"""Largest difference of two outputs that count as equal: graphs compute in float32."""
+ROUNDS = 3
+"""How often roles are told apart with the help of those that are known by then."""
+
+Run = Callable[[np.ndarray], np.ndarray]
+
+
+def find_roles(
+    run: Run,
+    equation: Equation,
+    shape: tuple[int, int, int],
+    x: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray | None:
+    """The role of each parameter, or None if the graph is not the equation in any order.
+
+    Args:
+        run: The graph from a zero state: a vector of all its parameters → outputs [T, B, H].
+        equation: What the graph should be.
+        shape: The equation's parameters, [G, R, H].
+        x: The input [B, T, I] that `run` feeds.
+        rng: Draws the values of the known roles.
+
+    Returns:
+        For each parameter the index of its role among the equation's parameters.
+    """
+    nbr_roles = int(np.prod(shape))
+    start = (np.zeros([len(x), shape[2]]),) * equation.nbr_states
+
+    def expect(parameters: np.ndarray) -> np.ndarray:
+        return equation.run(parameters.reshape(-1, *shape), x, start)[0]
+
+    values = rng.uniform(-1, 1, nbr_roles)
+    roles = np.full(nbr_roles, -1)  # of each parameter; -1 is unknown
+    for _ in range(ROUNDS):
+        unknown = np.flatnonzero(roles < 0)
+        free = np.setdiff1d(np.arange(nbr_roles), roles)
+        base = np.full(nbr_roles, CONSTANT)
+        base[roles >= 0] = values[roles[roles >= 0]]
+        expected_base = np.where(np.isin(np.arange(nbr_roles), roles), values, CONSTANT)
+        if not _are_close(run(base), expect(expected_base)[0]):
+            return None
+        responses = np.stack([run(base + CHANGE * _unit(p, nbr_roles)) for p in unknown])
+        signatures = expect(expected_base + CHANGE * np.eye(nbr_roles)[free])
+        fits = _pairwise_close(responses, signatures)
+        if not fits.any(axis=1).all():
+            return None
+        sure = np.flatnonzero(fits.sum(axis=1) == 1)
+        roles[unknown[sure]] = free[fits[sure].argmax(axis=1)]
+        if len(sure) == len(unknown):
+            break
+    return _match_rest(roles, unknown, free, fits)
+
+
+def _match_rest(
+    roles: np.ndarray, unknown: np.ndarray, free: np.ndarray, fits: np.ndarray
+) -> np.ndarray | None:
+    """Shares out roles that cannot be told apart, such as two biases of one gate."""
+    taken = set(roles[roles >= 0])
+    for parameter, candidates in zip(unknown, fits, strict=True):
+        if roles[parameter] >= 0:
+            continue
+        left = [role for role in free[candidates] if role not in taken]
+        if not left:
+            return None
+        roles[parameter] = left[0]
+        taken.add(left[0])
+    return roles if len(taken) == len(roles) else None
+
+
+def _unit(index: int, length: int) -> np.ndarray:
+    return np.eye(1, length, index)[0]
+
+
+def _are_close(outputs: np.ndarray, expected: np.ndarray) -> bool:
+    return outputs.shape == expected.shape and bool(
+        np.abs(outputs - expected).max() < TOLERANCE * max(1, np.abs(expected).max())
+    )
+
+
+def _pairwise_close(responses: np.ndarray, signatures: np.ndarray) -> np.ndarray:
+    """Which of the responses [P, T, B, H] equal which of the signatures [S, T, B, H]: [P, S]."""
+    differences = np.abs(responses[:, np.newaxis] - signatures).max(axis=(2, 3, 4))
+    return differences < TOLERANCE * max(1, np.abs(signatures).max())

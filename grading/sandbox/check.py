@@ -1,0 +1,58 @@
+"""Proves that the sandbox holds, by trying to break out of it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from grading.sandbox import probe
+from grading.sandbox.limits import INSTALL, Limits, SandboxError
+from grading.sandbox.runners import Sandbox
+from support.files import ROOT
+
+OWN = tuple(ROOT / name for name in ("grading", "tests", "rnn_cells", "train.py"))
+"""What no submission may see; a virtual environment may lie beside it."""
+
+PROBE_LIMIT = 60.0
+"""Seconds for the sandbox to be tried."""
+
+
+def check_sandbox(limits: Limits, hidden: Sequence[Path] = (), scratch: Path | None = None) -> None:
+    """Proves that the sandbox holds: `probe.py` tries to break out of it.
+
+    Args:
+        limits: Of its processes.
+        hidden: Paths that must not be seen, beside the course's own.
+        scratch: The folder for temporary files; the system's, if none is given.
+
+    Raises:
+        SandboxError: If there is no sandbox here, or it does not hold.
+    """
+    if sys.platform != "linux":
+        raise SandboxError(f"there is no sandbox: {INSTALL}")
+    paths = [str(path) for path in (*OWN, *hidden)]
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        tempfile.TemporaryDirectory(dir=scratch) as folder,
+    ):
+        arguments = [probe.__file__, str(server.getsockname()[1]), str(limits.file_size), *paths]
+        process = Sandbox(limits).start_builder(arguments, Path(folder))
+        try:
+            answer = json.loads(process.communicate(timeout=PROBE_LIMIT)[0])
+        except (ValueError, subprocess.TimeoutExpired):
+            raise SandboxError(
+                f"the sandbox does not start ({Sandbox(limits).explain()}): bubblewrap must be"
+                " allowed to make namespaces (started by root, or by a user on a system with user"
+                " namespaces), and Python be installed where its user may read it"
+            ) from None
+        finally:
+            process.kill()
+            process.wait()
+    broken = [outcome for outcome in answer.values() if outcome]
+    if broken:
+        raise SandboxError(f"the sandbox does not hold: a process in it {broken[0]}")

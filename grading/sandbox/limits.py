@@ -1,0 +1,60 @@
+"""What a process in the sandbox may take, and the user that it is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from grading.engine.course import COURSE
+from support.errors import ExplainedError
+
+UIDS = range(1 << 20, 1 << 30)
+"""Each process belongs to a user of its own, drawn from these, whom nobody else is."""
+
+INSTALL = (
+    "it needs Linux, bubblewrap and libseccomp (on Debian and Ubuntu: apt install bubblewrap"
+    " libseccomp2)"
+)
+"""What to do where there is no sandbox."""
+
+
+class SandboxError(ExplainedError):
+    """The sandbox is not there, or does not hold."""
+
+
+class Limits(NamedTuple):
+    """What a process and all that it starts may take."""
+
+    memory: int = COURSE.memory_mib << 20
+    """Bytes of memory of all processes together."""
+    address_space: int = 16 << 30
+    """Bytes of addresses of each process; TensorFlow takes more than it uses."""
+    file_size: int = COURSE.disk_mib << 20
+    """Bytes of /tmp, and of each file in it."""
+    processes: int = COURSE.processes
+    """Processes and threads."""
+
+
+def limit(limits: Limits) -> Iterator[str]:
+    """The command in front of one that has limits."""
+    yield from [find("prlimit"), f"--nproc={limits.processes}", "--core=0", "--nofile=1024"]
+    yield from [f"--as={limits.address_space}", f"--fsize={limits.file_size}", "--"]
+
+
+def become(user: int) -> Iterator[str]:
+    """The command in front of one that is run as another user without rights."""
+    yield from [find("setpriv"), "--reuid", str(user), "--regid", str(user), "--clear-groups"]
+    yield from ["--no-new-privs", "--"]
+
+
+def find(program: str) -> str:
+    """A program's path.
+
+    Raises:
+        SandboxError: If it is not installed.
+    """
+    path = shutil.which(program)
+    if path is None:
+        raise SandboxError(f"there is no {program} for the sandbox: {INSTALL}")
+    return path

@@ -1,0 +1,149 @@
+"""Starts BUILD and JUDGE: in the sandbox, without it, or as another user."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from grading.engine import manifest
+from grading.engine.process import ENVIRONMENT
+from grading.sandbox import seccomp
+from grading.sandbox.limits import UIDS, Limits, become, limit
+from grading.sandbox.process import BoundedProcess
+from grading.sandbox.walls import shut_away
+from support.files import ROOT
+
+JUDGE = ("-m", "grading.private.judge")
+"""The arguments that start JUDGE."""
+
+
+class Bare:
+    """Starts processes that are not shut away: for those who trust the submissions."""
+
+    def __init__(self, limits: Limits):
+        self._limits = limits
+
+    def start_builder(self, arguments: list[str], folder: Path) -> BoundedProcess:
+        """Starts BUILD, given by its file and arguments, in a folder; see `process.Start`."""
+        return self._start([sys.executable, *arguments], folder, stdin=subprocess.DEVNULL)
+
+    def start_judge(self) -> BoundedProcess:
+        """Starts JUDGE, with a pipe to and from it."""
+        return self._start([sys.executable, *JUDGE], ROOT, stdin=subprocess.PIPE)
+
+    def _start(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        stdin: int,
+        kind: type[BoundedProcess] = BoundedProcess,
+        **options: object,
+    ) -> BoundedProcess:
+        return kind(
+            command,
+            self._limits,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=folder,
+            env={**ENVIRONMENT, "PATH": os.defpath},
+            start_new_session=True,
+            **options,
+        )
+
+
+class Sandbox(Bare):
+    """Starts processes that are shut away."""
+
+    def start_builder(self, arguments: list[str], folder: Path) -> BoundedProcess:
+        program, *rest = arguments
+        folder.chmod(0o755)  # for another user to read
+        given = {"/program.py": Path(program), "/submission": folder}
+        return self.start(["/program.py", *rest], given, "/submission")
+
+    def start_judge(self) -> BoundedProcess:
+        given = {f"/course/{path}": ROOT / path for path in manifest.JUDGE}
+        return self.start(JUDGE, given, "/course", stdin=subprocess.PIPE)
+
+    def start(
+        self,
+        arguments: Sequence[str],
+        given: Mapping[str, Path],
+        folder: str,
+        stdin: int = subprocess.DEVNULL,
+    ) -> BoundedProcess:
+        """Starts Python.
+
+        Args:
+            arguments: Its arguments.
+            given: The files and folders that it may read, by their paths in the sandbox.
+            folder: The one it starts in.
+            stdin: As `subprocess.Popen` takes it.
+        """
+        with open_filter() as system_calls:
+            walls = shut_away(given, folder, system_calls, self._limits)
+            command = [*walls, sys.executable, *arguments]
+            return self._start(command, Path("/"), stdin, pass_fds=[system_calls])
+
+    def explain(self) -> str:
+        """The last line of what Python says that is started here, to do nothing."""
+        with open_filter() as system_calls:
+            command = [*shut_away({}, "/", system_calls, self._limits), sys.executable, "-c", ""]
+            process = subprocess.run(
+                command, stderr=subprocess.PIPE, text=True, check=False, pass_fds=[system_calls]
+            )
+        return (process.stderr.strip().splitlines() or ["no message"])[-1]
+
+
+class OtherUser(Bare):
+    """Runs BUILD as a user who owns nothing: where root has no namespaces, as in a container.
+
+    Whoever uses it sees to it that this user can read nothing that is secret. No process of theirs
+    is left when BUILD has ended, so that JUDGE works undisturbed.
+    """
+
+    def start_builder(self, arguments: list[str], folder: Path) -> BoundedProcess:
+        program, *rest = arguments
+        folder.chmod(0o755)
+        copied = shutil.copy(program, folder / ".builder.py")
+        user = secrets.choice(UIDS)
+        command = [*limit(self._limits), *become(user), sys.executable, copied, *rest]
+        kind = functools.partial(_OtherUsersProcess, user)
+        return self._start(command, folder, subprocess.DEVNULL, kind)
+
+
+class _OtherUsersProcess(BoundedProcess):
+    def __init__(self, user: int, *arguments: object, **options: object):
+        super().__init__(*arguments, **options)
+        self._user = user
+
+    def kill(self) -> None:
+        """Ends all processes of the user, at once."""
+        other, user = secrets.choice(UIDS), self._user  # who can be ended, but not by the user
+        end_all = f"import os; os.setresuid({other}, {user}, {other}); os.kill(-1, 9)"
+        command = [sys.executable, "-I", "-c", end_all]
+        subprocess.run(command, stderr=subprocess.DEVNULL, check=False)  # it fails if there is none
+        super().kill()
+
+
+@contextlib.contextmanager
+def open_filter() -> Iterator[int]:
+    """A descriptor to read the filter of system calls from.
+
+    Raises:
+        SandboxError: If there is no libseccomp to make it.
+    """
+    reading, writing = os.pipe()
+    try:
+        with open(writing, "wb") as file:
+            seccomp.write_filter(file)
+        yield reading
+    finally:
+        os.close(reading)

@@ -1,0 +1,49 @@
+"""The system calls that the sandbox refuses, for the kernel to check.
+
+Refused is what would get memory that `Limits.memory` does not see, as it belongs to no process,
+or belongs to one that has it mapped nowhere; what would undo the choice of processors, or give a
+session's share of them to each process; and the doors to namespaces and to rarely used parts of the
+kernel. Python, NumPy and TensorFlow do without.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import BinaryIO
+
+from grading.sandbox.limits import INSTALL, SandboxError
+
+REFUSED = (
+    *("memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open"),
+    *("vmsplice", "io_setup", "socket", "socketpair"),
+    *("sched_setaffinity", "setsid"),
+    *("unshare", "setns", "mount", "fsopen", "open_tree"),
+    *("add_key", "bpf", "io_uring_setup", "keyctl", "perf_event_open", "ptrace", "userfaultfd"),
+)
+"""Refused whatever their arguments."""
+MAP_SHARED = 0x01
+"""Memory mapped so stays when it is unmapped by `madvise`."""
+NEW_NAMESPACES = (1 << 17, *(1 << bit for bit in range(25, 31)))
+"""CLONE_NEWNS; CLONE_NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET."""
+
+
+def write_filter(file: BinaryIO) -> None:
+    """Writes the filter as bubblewrap and the kernel take it.
+
+    Raises:
+        SandboxError: If pyseccomp or libseccomp is missing.
+    """
+    try:
+        from pyseccomp import ALLOW, ERRNO, MASKED_EQ, Arg, SyscallFilter
+    except (ImportError, RuntimeError) as error:  # the latter where it finds no libseccomp
+        raise SandboxError(f"there is no filter for the sandbox ({error}): {INSTALL}") from None
+
+    refuse = ERRNO(errno.EPERM)
+    rules = SyscallFilter(ALLOW)
+    for name in REFUSED:
+        rules.add_rule(refuse, name)
+    rules.add_rule(refuse, "mmap", Arg(3, MASKED_EQ, MAP_SHARED, MAP_SHARED))
+    for flag in NEW_NAMESPACES:
+        rules.add_rule(refuse, "clone", Arg(0, MASKED_EQ, flag, flag))
+    rules.add_rule(ERRNO(errno.ENOSYS), "clone3")  # its flags are out of reach; clone is tried then
+    rules.export_bpf(file)

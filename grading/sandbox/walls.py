@@ -1,0 +1,102 @@
+"""The sandbox's walls: bubblewrap's command, wall by wall.
+
+A process behind them sees the interpreter with its packages, the system's libraries, and what it is
+given, all of it read-only; a small folder in memory, /tmp, is its own. It has no network, no home,
+no environment, no view of other processes, no right of the user who started it, and a few system
+calls less.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from grading.engine.process import ENVIRONMENT
+from grading.sandbox.limits import UIDS, Limits, become, find, limit
+
+SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/alternatives")
+"""The system's programs and libraries, where there are any."""
+
+
+def shut_away(
+    given: Mapping[str, Path], folder: str, system_calls: int, limits: Limits
+) -> Iterator[str]:
+    """The command in front of a program that is shut away.
+
+    Args:
+        given: The files and folders that it may read, by their paths in the sandbox.
+        folder: The one it starts in, of these paths.
+        system_calls: The descriptor that the filter of system calls is read from.
+        limits: What it may take.
+    """
+    user = secrets.choice(UIDS)
+    yield find("bwrap")
+    yield from separate_namespaces()
+    yield from end_with_us()
+    yield from drop_rights(user)
+    yield from empty_environment()
+    yield from mount(given, limits)
+    yield from ["--chdir", folder]
+    yield from ["--seccomp", str(system_calls)]
+    yield "--"
+    yield from limit(limits)
+    if is_root():
+        yield from become(user)
+
+
+def is_root() -> bool:
+    """Whether root builds the walls: it needs no user namespace, and has a user to give up."""
+    return os.geteuid() == 0
+
+
+def separate_namespaces() -> Iterator[str]:
+    """No network, no view of other processes, no shared memory of theirs, no name of the host."""
+    yield from ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
+    yield "--unshare-cgroup-try"  # older kernels have none
+    yield from ["--hostname", "sandbox"]
+
+
+def end_with_us() -> Iterator[str]:
+    """Nothing outlives the grader, and nothing types into its terminal.
+
+    With the first process of a process namespace the kernel ends all others in it.
+    """
+    yield from ["--die-with-parent", "--new-session"]
+
+
+def drop_rights(user: int) -> Iterator[str]:
+    """No capability, and a user who owns nothing here.
+
+    Root keeps two capabilities until the mounts are made, and then becomes that user (`become`): as
+    the limit of processes counts a user's, and does not hold for root, each sandbox needs its own.
+    """
+    yield from ["--cap-drop", "ALL"]
+    if is_root():
+        yield from ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    else:
+        yield from ["--unshare-user", "--uid", str(user), "--gid", str(user)]
+
+
+def empty_environment() -> Iterator[str]:
+    """Nothing of the grader's environment, which may hold secrets."""
+    yield "--clearenv"
+    for name, value in {**ENVIRONMENT, "HOME": "/tmp", "PATH": "/usr/bin:/bin"}.items():
+        yield from ["--setenv", name, value]
+
+
+def mount(given: Mapping[str, Path], limits: Limits) -> Iterator[str]:
+    """The file system: all read-only, but for a /tmp of bounded size."""
+    for path in SYSTEM_FOLDERS:
+        yield from ["--ro-bind-try", path, path]
+    yield from ["--size", str(limits.file_size), "--perms", "1777", "--tmpfs", "/tmp"]
+    pythons = {path: Path(path) for path in (sys.base_prefix, sys.prefix)}
+    for inside, outside in {**pythons, **given}.items():
+        for parent in reversed(Path(inside).parents[:-1]):  # for any user to enter
+            yield from ["--perms", "0755", "--dir", str(parent)]
+        yield from ["--ro-bind", str(outside), inside]
+    yield from ["--proc", "/proc", "--dev", "/dev"]
+    # These two are made of memory, which nothing bounds: files in them would fill the machine's.
+    yield from ["--remount-ro", "/dev", "--remount-ro", "/"]
