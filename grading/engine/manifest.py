@@ -65,6 +65,7 @@ HANDOUT = (
     "train.py",
     "test.py",
     "rnn_cells",
+    "experiment",
     "support",
     "grading/__init__.py",
     "grading/engine",
