@@ -1,6 +1,7 @@
 """What the tests share."""
 
 import os
+from collections import Counter
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -17,3 +18,13 @@ def sess():
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(0)
         yield session
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Says in one line which tests were skipped, and why."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = [report.longrepr[2] for report in skipped if "part" not in report.keywords]
+    counts = Counter(reason.removeprefix("Skipped: ") for reason in reasons)
+    if counts:
+        terminalreporter.section("skipped")
+        terminalreporter.write_line("; ".join(f"{n} tests: {why}" for why, n in counts.items()))

@@ -51,7 +51,8 @@ def may_make_namespaces():
 
 
 needs_sandbox = pytest.mark.skipif(
-    not may_make_namespaces(), reason="bubblewrap or libseccomp is not here, or may not do its work"
+    not may_make_namespaces(),
+    reason="no sandbox: apt install bubblewrap libseccomp2 (it needs user namespaces, or root)",
 )
 
 # --- names --------------------------------------------------------------------------------------
@@ -306,7 +307,7 @@ def test_results_are_as_gradescope_wants_them(tmp_path):
     assert unknown["tests"] == []
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no Chromium here")
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium: apt install chromium")
 @pytest.mark.parametrize("width", [1200, 390])
 def test_the_overview_opens_in_a_browser(width, tmp_path):
     entries = [make_entry(), make_entry("44444_55555_66666", flags=["<b>odd</b>"])]

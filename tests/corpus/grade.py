@@ -67,7 +67,7 @@ def grading(entries: Iterable[Entry], *, full: bool = False) -> Iterator[dict[st
     ]
     context = multiprocessing.get_context("spawn")
     half = max(1, (os.cpu_count() or 2) // 2)
-    in_background = {"mp_context": context, "initializer": os.nice, "initargs": (10,)}
+    in_background = {"mp_context": context, "initializer": _work_in_background}
     with (
         ProcessPoolExecutor(half, **in_background) as builders,
         ProcessPoolExecutor(half, **in_background) as judges,
@@ -89,6 +89,14 @@ def grading(entries: Iterable[Entry], *, full: bool = False) -> Iterator[dict[st
         finally:
             for future in futures.values():
                 future.cancel()
+
+
+def _work_in_background() -> None:
+    """Leaves the processors to other tests, and keeps off the screen what TensorFlow says."""
+    os.nice(10)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
 
 
 def _mix(entries: Iterable[Entry]) -> Iterator[Entry]:
