@@ -239,6 +239,15 @@ def test_what_is_not_the_students_fault_is_said(grade, reason, tmp_path, monkeyp
     assert not list(Path("book", kept.KEPT).iterdir())
 
 
+@pytest.mark.parametrize("module", ["gradebook.gradebook", "classroom.batch", "gradescope"])
+def test_no_command_waits_for_tensorflow_that_does_without(module):
+    code = f"import sys, grading.{module}; print({{'tensorflow', 'pytest'}} & set(sys.modules))"
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert process.stdout == "set()\n"
+
+
 # --- the gradebook ------------------------------------------------------------------------------
 
 VERDICT = lose_all("<script>alert(1)</script> | `x` should be 0.25")

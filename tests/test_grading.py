@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 
 from grading.engine.course import COURSE
-from grading.engine.manifest import HANDOUT, SUBMITTED_FILES
+from grading.engine.manifest import BUILD, GRADESCOPE, HANDOUT, JUDGE, ONE_GRADING, SUBMITTED_FILES
 from grading.engine.parts import PARTS, TOTAL
 from grading.handout import handout
 from grading.handout.regions import BEGIN, END, RegionError, find_regions, strip
@@ -301,6 +301,21 @@ def test_a_handout_of_other_points_is_refused(tmp_path, monkeypatch):
     with pytest.raises(handout.HandoutError, match="the blank handout, by its own tests: 14 po"):
         handout.write_handout(tmp_path / "exercise")
     assert list(tmp_path.iterdir()) == []
+
+
+# --- what is needed where -----------------------------------------------------------------------
+
+
+def test_one_grading_needs_no_solution_and_nothing_that_only_presents():
+    needed = find_files(*ONE_GRADING, without=SUBMITTED_FILES)
+    assert find_files(*BUILD, *JUDGE, without=SUBMITTED_FILES).keys() <= needed.keys()
+    assert needed.keys() <= find_files(*GRADESCOPE, without=SUBMITTED_FILES).keys()
+    elsewhere = ("gradebook", "handout", "archives", "groups", "corpus", "overview")
+    assert not any(word in file for file in needed for word in elsewhere)
+
+
+def test_the_judge_sees_none_of_what_only_the_builder_is_given():
+    assert not find_files("data.py", "rnn_cells").keys() & find_files(*JUDGE).keys()
 
 
 # --- another course -----------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def grade(task: Task, kind: type[Bare] | None = None, scratch: Path | None = Non
     return Result(OUR_FAULT, why=why, sandboxed=task.sandboxed)
 
 
-def judge_parts(build: Build, seed: int, runner: Bare) -> tuple[Build, Verdict]:
+def judge_parts(built: Build, seed: int, runner: Bare) -> tuple[Build, Verdict]:
     """Has JUDGE's verdict, and returns it with what was judged.
 
     Where there is none, JUDGE is asked part by part, with a quarter of the time for each. A part
@@ -86,12 +86,12 @@ def judge_parts(build: Build, seed: int, runner: Bare) -> tuple[Build, Verdict]:
     built that stops it.
     """
     try:
-        return build, judge_apart(Question(build, seed, list(PARTS)), runner)
+        return built, judge_apart(Question(built, seed, list(PARTS)), runner)
     except JudgeError:
-        verdict, probes = {}, dict(build.probes)
+        verdict, probes = {}, dict(built.probes)
         for part in PARTS:
             try:
-                question = Question(build, seed, [part])
+                question = Question(built, seed, [part])
                 verdict[part] = judge_apart(question, runner, COURSE.judge_seconds / 4)[part]
             except JudgeError as error:
                 stopped = Probe(error=f"on what was built here {error}")
@@ -99,11 +99,11 @@ def judge_parts(build: Build, seed: int, runner: Bare) -> tuple[Build, Verdict]:
         if not verdict:
             raise
     if len(verdict) < len(PARTS):
-        build = build._replace(probes=probes, troubles=build.troubles | {CRASHED})
+        built = built._replace(probes=probes, troubles=built.troubles | {CRASHED})
     for part in PARTS:
         if part not in verdict:
-            verdict[part] = judge_apart(Question(build, seed, [part]), runner)[part]
-    return build, {part: verdict[part] for part in PARTS}
+            verdict[part] = judge_apart(Question(built, seed, [part]), runner)[part]
+    return built, {part: verdict[part] for part in PARTS}
 
 
 def judge_apart(question: Question, runner: Bare, seconds: float = COURSE.judge_seconds) -> Verdict:

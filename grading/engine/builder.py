@@ -40,8 +40,11 @@ MODULES = {
 """The module of each part."""
 
 CELLS = {"a": "BasicRNNCell", "b": "BasicRNNCell", "c": "MyLSTMCell", "d": "MyLSTMCell"}
+"""The cell of a part."""
 STATES = {"BasicRNNCell": "MyBasicRNNState", "MyLSTMCell": "MyLSTMState"}
+"""The type of a cell's state."""
 STATE_FIELDS = {"BasicRNNCell": ("hidden",), "MyLSTMCell": ("hidden", "cell")}
+"""The fields of a cell's state."""
 
 
 class Sizes(NamedTuple):
@@ -52,6 +55,7 @@ class Sizes(NamedTuple):
 
 
 VARIABLES = {"wide": Sizes(11, 8), "deep": Sizes(3, 256)}
+"""Probes of parts a and c."""
 
 
 class Call(NamedTuple):
@@ -69,6 +73,7 @@ CALLS = {
     "again": Call(4, 3, (4, 1)),
     "fixed": Call(2, 3, (4,), batch=5),
 }
+"""Probes of parts b and d."""
 
 
 class Loss(NamedTuple):
@@ -105,6 +110,7 @@ class MemoryTest(NamedTuple):
 
 
 MEMORY_TESTS = {"long": MemoryTest(27, 8, 6, 2), "short": MemoryTest(23, 5, 5, 3)}
+"""Probes of part h."""
 
 PROBES = {
     "a": VARIABLES,

@@ -71,10 +71,10 @@ class Scorer:
             )
             executor.shutdown(wait=False)
 
-    def use(self, build: Build) -> None:
+    def use(self, built: Build) -> None:
         """Takes what has been built elsewhere instead of building."""
         self._building = Future()
-        self._building.set_result(build)
+        self._building.set_result(built)
 
     def get_build(self) -> Build:
         self.start_building()

@@ -23,7 +23,13 @@ ENVIRONMENT = {
 LOOK_EVERY = 0.01
 """Seconds between two looks at a process."""
 
-OUT_OF_MEMORY, TIMED_OUT, CRASHED = TROUBLES = ("out of memory", "timed out", "crashed")
+OUT_OF_MEMORY = "out of memory"
+"""The trouble of a process that took too much memory."""
+TIMED_OUT = "timed out"
+"""The trouble of a process that took too long."""
+CRASHED = "crashed"
+"""The trouble of a process that ended by itself."""
+TROUBLES = (OUT_OF_MEMORY, TIMED_OUT, CRASHED)
 """How a process ends before its time, the gravest first."""
 
 
