@@ -33,6 +33,7 @@ from experiment.settings import (
     lengthen,
 )
 from support.errors import ExplainedError
+from support.imports import without_keras
 from support.terminal import (
     Parser,
     finite,
@@ -85,7 +86,7 @@ def run(
 ) -> dict[str, Any]:
     """Runs the experiment, once TensorFlow is there; what `result.json` holds."""
     folder.prepare(resume=resume)
-    with quiet_stderr():
+    with quiet_stderr(), without_keras():
         import experiment.run
     return experiment.run.run(
         settings,

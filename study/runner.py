@@ -20,6 +20,7 @@ from experiment.settings import NBR_GENERATED, TEST_SIZE, Settings
 from support.errors import ExplainedError
 from support.executors import deferred_interrupts
 from support.files import replacing, write_json
+from support.imports import without_keras
 from support.terminal import quiet_stderr
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def run_experiment(settings: dict[str, Any]) -> dict[str, Any]:
         of wall clock for building, training and testing.
     """
     os.environ["TQDM_DISABLE"] = "1"  # the study has a progress bar of its own
-    with quiet_stderr():
+    with quiet_stderr(), without_keras():
         from experiment.run import open_experiment
         from train import DivergenceError, run_training
     start = time.perf_counter()

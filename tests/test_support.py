@@ -1,8 +1,11 @@
-"""Files that are written whole or not at all, and lists of the project's files."""
+"""Files that are written whole or not at all, lists of the project's files, TensorFlow's import."""
+
+import subprocess
+import sys
 
 import pytest
 
-from support.files import find_files, replacing
+from support.files import ROOT, find_files, replacing
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -36,3 +39,17 @@ def test_files_are_found_in_folders_without_what_tools_leave_behind(tmp_path):
     assert found == {name: tmp_path / name for name in ("a.py", "room/in/c.txt")}
     with pytest.raises(FileNotFoundError, match="there is no garden"):
         find_files("garden", root=tmp_path)
+
+
+def test_tensorflow_is_imported_without_keras_which_comes_when_it_is_asked_for():
+    program = (
+        "import sys\n"
+        "from support.imports import without_keras\n"
+        "with without_keras():\n"
+        "    import tensorflow.compat.v1 as tf\n"
+        "before = 'keras' in sys.modules\n"
+        "print(before, tf.keras.layers.Dense.__name__, 'keras' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    assert printed.split() == ["False", "Dense", "True"]

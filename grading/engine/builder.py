@@ -569,7 +569,10 @@ def main(seed: str, *parts: str) -> None:
     sys.path[0] = os.getcwd()
     send = take_standard_output()
     limit_resources()
-    import tensorflow.compat.v1 as tf
+    from support.imports import without_keras
+
+    with without_keras():
+        import tensorflow.compat.v1 as tf
 
     tf.logging.set_verbosity(tf.logging.FATAL)
     importlib.import_module("support.terminal")  # while nobody has changed where Python looks
