@@ -1,8 +1,8 @@
 """JUDGE's eye: reads a graph that BUILD left, sets its weights, feeds it, fetches from it.
 
-Of a graph only what its outputs and its variables' initial values depend on is kept, and that only
-if each operation is on a list of plain ones: nothing that reads or writes files, runs Python,
-loops, or is a finished recurrent network. Runs are bounded in time and memory.
+JUDGE keeps only what a graph's outputs and its variables' initial values depend on. It refuses the
+graph if an operation is not on the list of plain ones: none of them reads or writes files, runs
+Python, loops, or is a finished recurrent network. Runs are bounded in time and memory.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 
+from support.imports import without_keras
 from support.terminal import trim_message
+
+with without_keras():
+    import tensorflow.compat.v1 as tf
 
 RUN_LIMIT = 10
 """Seconds for one run of a graph."""
