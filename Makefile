@@ -28,6 +28,7 @@ clean:
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	touch $@
 
-.venv/installed-for-tests: tests/requirements.txt .venv/installed
+.venv/installed-for-tests: tests/requirements.txt grading/requirements.txt \
+		grading/engine/requirements.txt .venv/installed
 	$(BIN)/python -m pip install --quiet -r tests/requirements.txt
 	touch $@

@@ -2,10 +2,10 @@
 
     python -m benchmarks.defaults
 
-Runs main.py as a user would, one command after the other, with three seeds each; prints the
-README's table and writes it, with the figures of seed 0, to benchmarks/results/. Finished runs are
-kept in runs/defaults/ and not repeated while their settings stay the same: a stopped measurement
-goes on where it was.
+Runs main.py as a user would, one command after the other, with three seeds each. Prints the table
+of docs/results.md, and writes it with the figures of seed 0 to benchmarks/results/. Finished runs
+are kept in runs/defaults/, and are not repeated while their settings stay the same: a stopped
+measurement continues where it was.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ PICTURES = {
     "continuation-basic.png": ("--cell basic --task sin", "continuation.png"),
     "recall-lstm.png": ("--cell lstm --task memory", "recall.png"),
 }
-"""The README's pictures: of which line, and which of its figures."""
+"""The pictures of README and docs: of which line, and which of its figures."""
 
 
 def run_all() -> None:

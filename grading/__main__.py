@@ -25,21 +25,22 @@ def build_parser() -> argparse.ArgumentParser:
     handout = commands.add_parser(
         "handout",
         help="write what the students get",
-        description="Writes the students' tree: the solution regions taken out, the public tests"
-        " in. It is written only if the solution earns all points and the blank handout none"
-        " (half a minute).",
+        description="Writes the students' tree, without the solution and with the public tests. It"
+        " is written only if the solution earns all points and the blank handout none (half a"
+        " minute).",
     )
     handout.add_argument("target", type=Path, metavar="DIR", help="a new folder, or a .zip file")
     grade = commands.add_parser(
         "grade",
         help="grade a class",
-        description="Grades every archive (.zip, .tar.gz, .tgz) and folder in SUBMISSIONS, called"
-        " by the group's matriculation numbers, mn1_mn2_mn3. Stopped, the same command goes on.",
+        description="Grades every archive (.zip, .tar.gz, .tgz) and folder in SUBMISSIONS. Their"
+        " names are the groups' matriculation numbers, mn1_mn2_mn3. After a stop, the same command"
+        " continues.",
     )
     grade.add_argument("submissions", type=Path, metavar="SUBMISSIONS")
     grade.add_argument("--out", type=Path, required=True, metavar="GRADEBOOK", help="a folder")
-    grade.add_argument("--only", metavar="GROUP", help="grade one group anew")
-    grade.add_argument("--fresh", action="store_true", help="grade all anew")
+    grade.add_argument("--only", metavar="GROUP", help="grade one group again")
+    grade.add_argument("--fresh", action="store_true", help="grade all again")
     grade.add_argument(
         "--jobs",
         type=positive_int,
@@ -133,7 +134,7 @@ def run_grade(args: argparse.Namespace) -> int:
                 with start_executor(args, scratch) as submit:
                     graded = grade_class(args.submissions, args.out, submit, settings)
             except KeyboardInterrupt:
-                print("grading: interrupted; the same command goes on", file=sys.stderr)
+                print("grading: interrupted; the same command continues", file=sys.stderr)
                 end_children()
                 os._exit(130)  # whatever the threads are at
             print(write_gradebook(graded, args.out))
@@ -141,7 +142,7 @@ def run_grade(args: argparse.Namespace) -> int:
         if error.errno != errno.ENOSPC:
             raise
         raise GradebookError(
-            f"the disk of {args.out} is full: make room, and the same command goes on"
+            f"the disk of {args.out} is full: make room, and the same command continues"
         ) from None
     left = [entry.group.name for entry in graded if entry.result.status == OUR_FAULT]
     if left:
@@ -203,10 +204,10 @@ def start_executor(args: argparse.Namespace, scratch: Path) -> Iterator[Callable
 
 
 def share_processors(nbr_jobs: int) -> Callable[[], None]:
-    """What each of so many threads calls to have processors of its own, as far as there are any.
+    """Gives each thread processors of its own, if there are enough; each thread calls the result.
 
-    What a thread starts stays on the thread's processors, so that no submission can take the time
-    of those beside it.
+    The processes that a thread starts stay on its processors. So no submission can take the time of
+    another.
     """
     if not hasattr(os, "sched_setaffinity"):  # not on Linux
         return lambda: None

@@ -1,7 +1,7 @@
 """An autograder for Gradescope: a zip file with the course's tree and the two scripts it calls.
 
-Gradescope runs each submission in a container of its own, where bubblewrap is mostly not allowed to
-make namespaces. There BUILD is run as another user, who may read nothing of the course.
+Gradescope runs each submission in a container of its own. Most containers do not let bubblewrap
+make namespaces; BUILD then runs as another user, who may read nothing of the course.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A class: what groups hand in, graded unattended, several at a time.
 
 groups.py, archives.py    who handed in, and what
-arrivals.py               what of it is graded, and what is laid aside
+arrivals.py               what of it is graded, and what is put aside
 grade.py, result.py       one submission: BUILD and JUDGE in sandboxes, and how it ended
 remote.py                 the same on a cluster's workers
 batch.py                  all of them

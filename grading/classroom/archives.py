@@ -1,8 +1,8 @@
 """What a group handed in, as plain bytes: a `.zip`, `.tar.gz` or `.tgz` archive, or a folder.
 
-Nothing is ever unpacked to the disk. Members are read into memory within bounds, and only then are
-the files of the exercise looked up among them. An archive that holds anything but regular files and
-folders with plain, different names is refused as a whole, in one line that says why.
+Nothing is ever unpacked to the disk. The members are read into memory, within bounds; the files of
+the exercise are then looked up among them. An archive may hold regular files and folders with
+plain, different names. Any other archive is refused as a whole, in one line that says why.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MAX_CONTENT = 128 << 20
 MAX_RATIO = 100
 """Of the bytes in an archive to its own."""
 RATIO_COUNTS_FROM = 4 << 20
-"""Bytes in an archive up to which `MAX_RATIO` does not count."""
+"""Bytes in an archive from which `MAX_RATIO` counts."""
 MAX_MEMBERS = 2000
 """Files and folders of an archive."""
 MAX_HEADER = 4 << 10
@@ -42,7 +42,7 @@ MAX_NAME = 255
 """Characters of a path in an archive."""
 
 LITTER = re.compile(r"(^|/)(__MACOSX|__pycache__|\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)(/|$)")
-"""What operating systems and Python leave lying around; it is passed over."""
+"""What operating systems and Python leave behind; it is ignored."""
 LAID_ASIDE = (".pdf", ".png", ".jpg", ".jpeg", ".heic")
 """The pen-and-paper part."""
 
@@ -73,7 +73,7 @@ def read(path: Path, wanted: Collection[str]) -> Content:
         wanted: The paths of the files that the exercise asks for; they may stand one folder down.
 
     Raises:
-        RefusedError: If it is no such archive, is damaged or too large, or holds what is suspect.
+        RefusedError: If it is no such archive, is damaged or too large, or holds suspect things.
         OSError: If it cannot be read.
     """
     files: dict[str, bytes] = {}
@@ -96,7 +96,7 @@ def read(path: Path, wanted: Collection[str]) -> Content:
 
 
 def _sort_out(files: dict[str, bytes], wanted: Collection[str]) -> Content:
-    """Tells what is asked for, at the top or one folder down, from the rest."""
+    """Separates what is asked for, at the top or one folder down, from the rest."""
     roots = ["", *sorted({f"{name.partition('/')[0]}/" for name in files if "/" in name})]
     root = max(roots, key=lambda folder: sum(folder + name in files for name in wanted))
     taken = {name: files.pop(root + name) for name in wanted if root + name in files}
@@ -180,7 +180,7 @@ def _list_zip(archive: bytes) -> Members:
 
 
 class _PlainTarInfo(tarfile.TarInfo):
-    """A member whose header is not much longer than its name: some take tarfile very long."""
+    """A member whose header is not too long: tarfile needs very long for some."""
 
     def _proc_member(self, opened: tarfile.TarFile) -> tarfile.TarInfo:
         extended = (

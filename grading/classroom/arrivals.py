@@ -1,4 +1,4 @@
-"""What of an archive is graded, what is laid aside, and what a person should look at."""
+"""Takes in an archive: what is graded, what is put aside, what a person should look at."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Arrival(NamedTuple):
     flags: tuple[str, ...] = ()
     """What is odd about the content."""
     aside: tuple[str, ...] = ()
-    """The files of the pen-and-paper part, as they are called where they are laid aside."""
+    """The files of the pen-and-paper part, by their names where they are put aside."""
     submission: Submission | None = None
     """What is to be graded."""
     result: Result | None = None
@@ -39,7 +39,7 @@ class Arrival(NamedTuple):
 
 
 def take_in(group: Group, aside: Path) -> Arrival:
-    """Opens what a group handed in, and lays its pen-and-paper part into a folder."""
+    """Opens what a group handed in, and puts its pen-and-paper part into a folder."""
     try:
         content = archives.read(group.path, SUBMITTED_FILES)
     except archives.RefusedError as error:

@@ -29,9 +29,9 @@ class Settings(NamedTuple):
     """How a class is graded."""
 
     only: str | None = None
-    """The name of the one group to grade anew."""
+    """The name of the one group to grade again."""
     fresh: bool = False
-    """Whether to grade all anew."""
+    """Whether to grade all again."""
     sandboxed: bool = True
     """Whether to shut submissions away."""
     limits: Limits = Limits()

@@ -1,6 +1,6 @@
 """Grades one submission: BUILD and JUDGE, each in a sandbox of its own.
 
-Bytes go in and plain data comes out, so that this may run on any machine that has the packages.
+Bytes go in and plain data comes out, so this can run on any machine that has the packages.
 """
 
 from __future__ import annotations
@@ -79,11 +79,10 @@ def grade(task: Task, kind: type[Bare] | None = None, scratch: Path | None = Non
 
 
 def judge_parts(built: Build, seed: int, runner: Bare) -> tuple[Build, Verdict]:
-    """Has JUDGE's verdict, and returns it with what was judged.
+    """Asks JUDGE, and returns its verdict with what was judged.
 
-    Where there is none, JUDGE is asked part by part, with a quarter of the time for each. A part
-    that it gives no verdict on, while it does on others, earns nothing: it is what the submission
-    built that stops it.
+    If JUDGE gives no verdict, it is asked part by part, with a quarter of the time for each. A part
+    earns nothing if JUDGE gives a verdict on others and none on it: what was built there stops it.
     """
     try:
         return built, judge_apart(Question(built, seed, list(PARTS)), runner)

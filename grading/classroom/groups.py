@@ -1,8 +1,8 @@
-"""Who handed in: the groups, as the names of their archives tell.
+"""Who handed in: the names of the archives tell the groups.
 
-A group hands in `mn1_mn2_mn3[_mn4].zip` (or .tar.gz, .tgz, or a folder of that name), the
-matriculation numbers of its members. Whatever the name is, it is graded where possible; what is odd
-becomes a flag, for a person to look at.
+A group hands in `mn1_mn2_mn3[_mn4].zip` (or .tar.gz, .tgz, or a folder of that name), named after
+the matriculation numbers of its members. An archive of another name is graded, too, if possible.
+What is odd becomes a flag, for a person to look at.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ class Group(NamedTuple):
     """A group and what counts of what it handed in."""
 
     name: str
-    """The numbers, in order and joined by underscores; without numbers, the archive's own name.
-    Made of letters, digits, `_`, `-` and `.` alone, so that files can be called after it."""
+    """The numbers, in order and joined by underscores, or else the archive's own name. It has only
+    letters, digits, `_`, `-` and `.`, so that files can be named after it."""
     numbers: tuple[str, ...]
     path: Path
     flags: tuple[str, ...]
 
 
 def find_groups(paths: Iterable[Path]) -> list[Group]:
-    """The groups of what was handed in, by name; of each, the latest counts."""
+    """The groups of what was handed in, by name. If a group handed in twice, the latest counts."""
     versions: dict[str, list[Group]] = defaultdict(list)
     for path in sorted(paths):
         numbers, flags = read_name(path)
@@ -81,7 +81,7 @@ def read_name(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _name(path: Path, numbers: Sequence[str]) -> str:
-    """What a group is called; without numbers, as no other archive."""
+    """The group's name: its numbers, or a name that no other archive has."""
     joined = "_".join(numbers)
     if joined and len(joined) <= LONGEST_NAME:
         return joined

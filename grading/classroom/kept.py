@@ -1,7 +1,7 @@
 """What is kept in the gradebook's folder while a class is graded.
 
-Finished results are kept by a hash of what was handed in and of the grader, so that the same call
-goes on where an earlier one was stopped, whatever stopped it.
+Finished results are kept by a hash of what was handed in and of the grader. So the same call
+continues where an earlier one was stopped, whatever stopped it.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Kept:
 
 
 def hash_grader() -> str:
-    """Of all that points depend on, save for the submission."""
+    """Of all that points depend on, without the submission."""
     digest = hashlib.sha256(f"{sys.version} {importlib.metadata.version('tensorflow')}".encode())
     for name, file in find_files(*ONE_GRADING, without=SUBMITTED_FILES).items():
         digest.update(name.encode() + file.read_bytes())

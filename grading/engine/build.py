@@ -1,8 +1,7 @@
 """BUILD, seen from outside: runs the builder on a submission, reads what it sends.
 
-The builder's process is bounded in time here and in memory by itself; what it sends is bounded and
-kept in memory. When a part kills it or hangs, that part is lost and another process goes on with
-the next.
+The builder limits its own memory; its time, and the size of what it sends, are limited here. If a
+part kills the builder or hangs, that part is lost, and another process continues with the next.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     python builder.py SEED PART...        in the submission's folder
 
-Nothing here decides anything: this process belongs to the submission, which may do to it what it
-likes. It writes no file; what it builds goes through its standard output, as messages (see `send`).
-For each part there is `<part>.json`, one record a probe, and before it the probes' graphs,
-`<part>-<probe>.pb`: a `MetaGraphDef` whose signature "probe" names the inputs and outputs. A record
+Nothing here decides anything. This process belongs to the submission, which may do to it what it
+likes. It writes no file: what it builds goes through its standard output, as messages (see `send`).
+Each part sends its probes' graphs as `<part>-<probe>.pb`, then `<part>.json` with a record for each
+probe. A graph is a `MetaGraphDef` whose signature "probe" names the inputs and outputs. A record
 has either facts, or an error: one sentence on what happened where.
 
 The file stands alone: until `main` it imports nothing but the standard library, so that JUDGE can

@@ -130,7 +130,7 @@ def unroll_first_input(step: Step, parameters: np.ndarray, x: np.ndarray, start:
 def unroll_forgetting(
     step: Step, parameters: np.ndarray, x: np.ndarray, start: State, *, kept: tuple[bool, ...]
 ):
-    """Each step sees the start state again, save for the fields that are kept."""
+    """Each step sees the start state again, in all fields that are not kept."""
 
     def forgetful(parameters, x_t, *state):
         seen = [s if keep else np.zeros_like(s) for s, keep in zip(state, kept, strict=True)]

@@ -1,9 +1,9 @@
 """Finds out which of a graph's parameters plays which role in an equation.
 
-The weights of a correct cell are those of the equation, in some order: split or fused, transposed,
-gates in any sequence. With all of them equal the order does not matter. Change one, and what
-happens to the outputs tells its role; the roles that this cannot tell apart, because equal hidden
-units are alike, are told apart with the roles that are known by then at random values.
+A correct cell has the equation's weights in some order: split or fused, transposed, the gates in
+any sequence. While all weights are equal, the order does not matter. Change one weight, and the
+outputs tell its role. Equal hidden units are alike, so that some roles cannot be told apart yet. A
+second round gives random values to the weights whose roles are known, and tells the others apart.
 """
 
 from __future__ import annotations

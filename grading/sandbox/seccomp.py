@@ -1,9 +1,9 @@
 """The system calls that the sandbox refuses, for the kernel to check.
 
-Refused is what would get memory that `Limits.memory` does not see, as it belongs to no process,
-or belongs to one that has it mapped nowhere; what would undo the choice of processors, or give a
-session's share of them to each process; and the doors to namespaces and to rarely used parts of the
-kernel. Python, NumPy and TensorFlow do without.
+Three kinds are refused. Some get memory that `Limits.memory` does not see, because it belongs to no
+process or is mapped nowhere. Some undo the choice of processors, or give a session's share of them
+to each process. The others are doors to namespaces and to rarely used parts of the kernel. Python,
+NumPy and TensorFlow do without all of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REFUSED = (
 )
 """Refused whatever their arguments."""
 MAP_SHARED = 0x01
-"""Memory mapped so stays when it is unmapped by `madvise`."""
+"""Such memory stays when `madvise` unmaps it."""
 NEW_NAMESPACES = (1 << 17, *(1 << bit for bit in range(25, 31)))
 """CLONE_NEWNS; CLONE_NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET."""
 

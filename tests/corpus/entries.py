@@ -68,7 +68,7 @@ def change(file: str, *pairs: tuple[str, str]) -> Edit:
 
 
 def body(part: str, code: str) -> Edit:
-    """Writes a part's solution anew."""
+    """Replaces a part's solution."""
     file = PARTS[part].file
 
     def edit(files: dict[str, str]) -> None:
@@ -78,7 +78,7 @@ def body(part: str, code: str) -> Edit:
 
 
 def bodies(**parts: str) -> tuple[Edit, ...]:
-    """Writes several parts' solutions anew."""
+    """Replaces several parts' solutions."""
     return tuple(body(part, code) for part, code in parts.items())
 
 

@@ -383,7 +383,7 @@ def compare(entry: Graded, arrival: Arrival) -> Iterator[str]:
 
 
 def take_stock(folder: Path) -> dict[str, str]:
-    """The content of all files, by path, but for the log, caches and repositories."""
+    """The content of all files, by path, without the log, caches and repositories."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
