@@ -67,10 +67,11 @@ def only_line(text):
 
 @pytest.fixture(autouse=True)
 def small_experiments(monkeypatch):
-    """Runs in this process test on 50 sequences, and have short sine curves."""
+    """Runs in this process test on 50 sequences, and all sequences are short."""
     for module in (experiment.model, experiment.evaluation):
         monkeypatch.setattr(module, "TEST_SIZE", 50)
     monkeypatch.setitem(TASK_DEFAULTS["sin"], "num_samples", 12)
+    monkeypatch.setitem(TASK_DEFAULTS["memory"], "to_remember_len", 3)
 
 
 @pytest.fixture(autouse=True)
