@@ -1,6 +1,6 @@
-"""For the course: points (`engine`), and all that hands out, grades and reports.
+"""For the course: the handout, the grader and the gradebook.
 
-engine/       BUILD and JUDGE, which the handout takes along with the public tests
+engine/       BUILD and JUDGE; they are in the handout, like the public tests
 private/      the tests that are not handed out
 sandbox/      where students' code can do no harm
 classroom/    a class of archives

@@ -68,15 +68,15 @@ def build_parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check",
         help="check the whole set-up",
-        description="Checks that course.toml is sound, that the sandbox holds, that in it the"
-        " solution earns all points and the blank handout none, and that the corpus of right,"
-        " wrong and hostile submissions is graded as it should be (ten minutes).",
+        description="Checks course.toml and the sandbox. In the sandbox, the solution must earn all"
+        " points, and the blank handout none. The corpus of right, wrong and hostile submissions"
+        " must be graded correctly (ten minutes).",
     )
     check.add_argument("--quick", action="store_true", help="without the corpus (a minute)")
     bundle = commands.add_parser(
         "gradescope",
         help="write an autograder for Gradescope",
-        description="Writes the zip file that Gradescope takes for an autograder.",
+        description="Writes an autograder as a zip file for Gradescope.",
     )
     bundle.add_argument("target", type=Path, metavar="OUT.zip")
     return parser
@@ -127,7 +127,7 @@ def run_grade(args: argparse.Namespace) -> int:
     try:
         with open_gradebook(args.out, args.submissions) as scratch:
             if args.no_sandbox:
-                print("grading: warning: the students' code is not shut away", file=sys.stderr)
+                print("grading: warning: the students' code has no sandbox", file=sys.stderr)
             elif args.scheduler is None:
                 check_sandbox(settings.limits, [args.submissions.absolute()], scratch)
             try:
@@ -136,19 +136,19 @@ def run_grade(args: argparse.Namespace) -> int:
             except KeyboardInterrupt:
                 print("grading: interrupted; the same command continues", file=sys.stderr)
                 end_children()
-                os._exit(130)  # whatever the threads are at
+                os._exit(130)  # whatever the threads do
             print(write_gradebook(graded, args.out))
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         raise GradebookError(
-            f"the disk of {args.out} is full: make room, and the same command continues"
+            f"the disk of {args.out} is full: make room, then the same command continues"
         ) from None
     left = [entry.group.name for entry in graded if entry.result.status == OUR_FAULT]
     if left:
         print(
-            f"grading: warning: no verdict, through no fault of theirs, on {', '.join(left)}: the"
-            " same command tries again",
+            f"grading: warning: no verdict on {', '.join(left)} (not their fault): the same command"
+            " tries again",
             file=sys.stderr,
         )
     return 1 if left else 0
@@ -179,7 +179,7 @@ def run_gradescope(args: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def start_executor(args: argparse.Namespace, scratch: Path) -> Iterator[Callable]:
-    """What has tasks graded: threads with a process each, or the workers of a cluster.
+    """Yields what grades a task: a thread with its own processes, or a cluster's worker.
 
     Args:
         args: How many threads, or which cluster.

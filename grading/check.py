@@ -23,17 +23,17 @@ from support.files import ROOT
 
 
 class CheckError(ExplainedError):
-    """What is not as it should be."""
+    """A check failed."""
 
 
 def run_checks(quick: bool) -> Iterator[tuple[str, str]]:
-    """Checks one thing after another; gives what is checked, and what was found.
+    """Runs the checks one by one; yields the name of each, and what it found.
 
     Args:
         quick: Whether to leave out the corpus.
 
     Raises:
-        CheckError: At the first that is not as it should be.
+        CheckError: At the first check that fails.
     """
     for name, check in CHECKS.items():
         if quick and check is check_corpus:
@@ -45,27 +45,27 @@ def run_checks(quick: bool) -> Iterator[tuple[str, str]]:
 
 
 def check_settings() -> str:
-    """That the public tests compare with the equations that the course accepts."""
+    """The public tests must compare with the equations that the course accepts."""
     if not expected.is_current():
         raise CheckError(
-            "expected.json is not of these settings: run python -m grading.private.expected"
+            "expected.json does not fit these settings: run python -m grading.private.expected"
         )
     return f"{len(PARTS)} parts, {TOTAL:g} points"
 
 
 def check_shut_away() -> str:
-    """That the sandbox holds."""
+    """The sandbox must hold."""
     check_sandbox(Limits())
     return "it holds"
 
 
 def check_solution() -> str:
-    """That the solution earns all points."""
+    """The solution must earn all points."""
     return _check_points(read_folder(ROOT), TOTAL)
 
 
 def check_blank() -> str:
-    """That the blank handout earns none."""
+    """The blank handout must earn none."""
     with tempfile.TemporaryDirectory() as folder:
         lay_out_handout(Path(folder, "blank"))
         return _check_points(read_folder(Path(folder, "blank")), 0)
@@ -83,12 +83,12 @@ def _check_points(submission: Submission, wanted: float) -> str:
 
 
 def check_corpus() -> str:
-    """That right, wrong and hostile submissions are graded as they should be."""
+    """Right, wrong and hostile submissions must be graded correctly."""
     command = [sys.executable, "-m", "tests.corpus"]
     process = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
     if process.returncode:
-        raise CheckError("not all of it is graded as it should be: see python -m tests.corpus")
-    return "graded as it should be"
+        raise CheckError("some of it is graded wrong: see python -m tests.corpus")
+    return "graded correctly"
 
 
 CHECKS: dict[str, Callable[[], str]] = {

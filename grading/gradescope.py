@@ -30,16 +30,16 @@ apt-get install -y -q python3 python3-venv bubblewrap libseccomp2
 python3 -m venv /autograder/venv
 /autograder/venv/bin/pip install -q -r /autograder/source/grading/requirements.txt
 """
-"""What installs all that is needed."""
+"""Installs all that is needed."""
 RUN = """#!/usr/bin/env bash
 cd /autograder/source
 /autograder/venv/bin/python -m grading.gradescope /autograder/submission /autograder/results
 """
-"""What grades a submission."""
+"""Grades a submission."""
 
 
 def write_bundle(target: Path) -> None:
-    """Writes the zip file: the scripts, and files of the course by their paths in it."""
+    """Writes the zip file, with the scripts and the course's files."""
     with replacing(target) as path, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, script in (("setup.sh", SETUP), ("run_autograder", RUN)):
             info = zipfile.ZipInfo(name)
@@ -50,7 +50,7 @@ def write_bundle(target: Path) -> None:
 
 
 def run(handed_in: Path, results: Path) -> None:
-    """Grades the folder that Gradescope has unpacked a submission into."""
+    """Grades a submission that Gradescope has unpacked into a folder."""
     aside = results / ASIDE
     aside.mkdir(parents=True, exist_ok=True)
     try:

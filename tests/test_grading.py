@@ -175,14 +175,14 @@ def test_a_region_becomes_a_line_that_raises():
 @pytest.mark.parametrize(
     ("source", "complaint"),
     [
-        (MARKED.replace(BEGIN, "pass"), r"f\.py:7: a region ends that has not begun"),
-        (MARKED.replace(END, "pass"), r"f\.py:4: a region begins that does not end"),
+        (MARKED.replace(BEGIN, "pass"), r"f\.py:7: this region has no mark of its beginning"),
+        (MARKED.replace(END, "pass"), r"f\.py:4: this region has no mark of its end"),
         (MARKED.replace("y = 2", BEGIN), r"f\.py:5: a region begins within the one of line 4"),
         (MARKED.replace(BEGIN, "## BEGIN SOLUTION"), r"f\.py:4: .* is almost a mark"),
         (MARKED.replace(END, "### end solution"), r"f\.py:7: .* is almost a mark"),
-        (MARKED.replace("Part (e)", "Write"), r"f\.py:4: above the mark there is no comment"),
-        (MARKED.replace("(e)", "(f)"), r"f\.py:4: part \(f\) has no region in this file"),
-        (MARKED.split("    # Part")[0], r"f\.py: part \(e\) has no region here"),
+        (MARKED.replace("Part (e)", "Write"), r"f\.py:4: there is no comment"),
+        (MARKED.replace("(e)", "(f)"), r"f\.py:4: part \(f\) does not belong in this file"),
+        (MARKED.split("    # Part")[0], r"f\.py: part \(e\) must have a region here"),
         (MARKED.replace("x = 1", "x = = 1"), r"f\.py:2: "),
     ],
 )

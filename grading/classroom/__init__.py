@@ -1,10 +1,10 @@
 """A class: what groups hand in, graded unattended, several at a time.
 
 groups.py, archives.py    who handed in, and what
-arrivals.py               what of it is graded, and what is put aside
+arrivals.py               what is graded, and what is put aside
 grade.py, result.py       one submission: BUILD and JUDGE in sandboxes, and how it ended
 remote.py                 the same on a cluster's workers
 batch.py                  all of them
-kept.py                   what is kept in the gradebook's folder meanwhile
+kept.py                   what the gradebook's folder keeps meanwhile
 graded.py                 a group and its result, for the gradebook
 """

@@ -22,14 +22,14 @@ from typing import BinaryIO, NamedTuple
 from support.errors import ExplainedError
 
 SUFFIXES = (".tar.gz", ".tgz", ".zip")
-"""Of the archives that are opened."""
+"""How the names of archives end."""
 
 MAX_ARCHIVE = 64 << 20
 """Bytes of an archive."""
 MAX_CONTENT = 128 << 20
 """Bytes of all that is in an archive."""
 MAX_RATIO = 100
-"""Of the bytes in an archive to its own."""
+"""Bytes in an archive for each of its own."""
 RATIO_COUNTS_FROM = 4 << 20
 """Bytes in an archive from which `MAX_RATIO` counts."""
 MAX_MEMBERS = 2000
@@ -69,11 +69,11 @@ def read(path: Path, wanted: Collection[str]) -> Content:
     """Reads an archive or a folder.
 
     Args:
-        path: Of the archive or folder.
-        wanted: The paths of the files that the exercise asks for; they may stand one folder down.
+        path: The archive or folder.
+        wanted: The paths of the files that the exercise asks for; they may lie one folder down.
 
     Raises:
-        RefusedError: If it is no such archive, is damaged or too large, or holds suspect things.
+        RefusedError: If it is not such an archive, is damaged, too large, or holds suspect things.
         OSError: If it cannot be read.
     """
     files: dict[str, bytes] = {}
@@ -106,7 +106,7 @@ def _sort_out(files: dict[str, bytes], wanted: Collection[str]) -> Content:
 
 
 def _clean(name: str) -> str:
-    """A member's path without empty parts; Windows's separators are taken for what they are."""
+    """A member's path without empty parts; Windows's separators count as separators."""
     path = name.replace("\\", "/")
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if path.startswith("/") or re.match(r"[A-Za-z]:", path) or ".." in parts:
@@ -131,7 +131,7 @@ def _list_members(path: Path) -> Members:
         yield from _list_folder(path)
         return
     if suffix is None or not stat.S_ISREG(kind):
-        raise RefusedError("it is not an archive that is opened: hand in a .zip or .tar.gz")
+        raise RefusedError("this kind of file is not opened: hand in a .zip or .tar.gz")
     if path.stat().st_size > MAX_ARCHIVE:
         raise RefusedError(f"it is larger than {MAX_ARCHIVE >> 20} MiB: hand in your code only")
     archive = path.read_bytes()
@@ -139,7 +139,7 @@ def _list_members(path: Path) -> Members:
         yield from (_list_zip if suffix == ".zip" else _list_tar)(archive)
     except RefusedError:
         raise
-    except Exception as error:  # the parsers raise all sorts of errors on what is no archive
+    except Exception as error:  # the parsers raise all sorts of errors on other files
         raise RefusedError(f"it is damaged or cut off ({error}): pack it again") from error
 
 
@@ -155,7 +155,7 @@ class _Budget:
         content = file.read(self._left + 1 if size < 0 else min(size, self._left + 1))
         self._left -= len(content)
         if self._left < 0:
-            raise RefusedError("unpacked it would be far too large: hand in your code only")
+            raise RefusedError("its content is far too large: hand in your code only")
         return content
 
 

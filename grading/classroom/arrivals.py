@@ -19,13 +19,13 @@ from grading.engine.text import printable
 from support.files import replacing
 
 CODE = (".py", ".ipynb", ".md", ".txt", ".toml", ".cfg", ".ini", ".sh", ".bat", ".json", "Makefile")
-"""How the names of files end that may lie beside the four without a remark."""
+"""Files whose names end so may lie beside the four without a flag."""
 LISTED = 3
 """How many files a flag names."""
 
 
 class Arrival(NamedTuple):
-    """What a group has handed in, opened: either there is something to grade, or a result."""
+    """What a group handed in, opened: it has a submission to grade, or a result."""
 
     group: Group
     flags: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Arrival(NamedTuple):
     submission: Submission | None = None
     """What is to be graded."""
     result: Result | None = None
-    """How it ended, where there is nothing to grade."""
+    """How it ended, if there is nothing to grade."""
 
 
 def take_in(group: Group, aside: Path) -> Arrival:

@@ -33,38 +33,38 @@ class Settings(NamedTuple):
     fresh: bool = False
     """Whether to grade all again."""
     sandboxed: bool = True
-    """Whether to shut submissions away."""
+    """Whether to use the sandbox."""
     limits: Limits = Limits()
     part_limit: float = PART_LIMIT
 
 
 Submit = Callable[[Task], "futures.Future[dict[str, Any]]"]
-"""Has a task graded, by `grade` somewhere; what comes are the fields of its result."""
+"""Has `grade` run on a task somewhere; the future gives the fields of its result."""
 
 
 def grade_class(folder: Path, gradebook: Path, submit: Submit, settings: Settings) -> list[Graded]:
-    """Grades all that lies in a folder.
+    """Grades everything in a folder.
 
     Args:
         folder: The archives, or folders, that were handed in.
         gradebook: Where results are kept.
         submit: Has a task graded.
-        settings: How.
+        settings: How to grade.
 
     Returns:
-        The groups, by name. Those that are not `settings.only` and were never graded are
-        `NOT_YET`.
+        The groups, by name. If `settings.only` is given, other groups that were never graded
+        are `NOT_YET`.
 
     Raises:
-        GradebookError: If there is nothing in the folder, or not the one group.
-        OSError: If the folder cannot be read or the gradebook not be written.
+        GradebookError: If the folder is empty, or lacks the one group.
+        OSError: If the folder cannot be read, or the gradebook not written.
     """
     groups = find_groups(path for path in folder.iterdir() if not archives.LITTER.search(path.name))
     if not groups:
         raise GradebookError(f"{folder} is empty: put the groups' archives there")
     if settings.only not in (None, *(group.name for group in groups)):
         raise GradebookError(
-            f"there is no group {settings.only}: it is called {groups[0].name}, say"
+            f"there is no group {settings.only}: give a name like {groups[0].name}"
         )
     arrivals = {group.name: take_in(group, gradebook / ASIDE) for group in groups}
     listed = {name for arrival in arrivals.values() for name in arrival.aside}
@@ -99,7 +99,7 @@ def grade_class(folder: Path, gradebook: Path, submit: Submit, settings: Setting
 
 
 def make_task(submission: Submission, settings: Settings) -> Task:
-    """The judge's draws depend on what is handed in, so that gradebooks repeat."""
+    """The seed comes from the files, so the same files give the same points."""
     digest = hashlib.sha256(repr(sorted(submission.files.items())).encode()).digest()
     return Task(
         submission,
@@ -113,7 +113,7 @@ def make_task(submission: Submission, settings: Settings) -> Task:
 def run(
     tasks: Mapping[str, Task], known: Mapping[str, Result], submit: Submit
 ) -> Iterator[tuple[str, Result]]:
-    """Grades, shows how far it is, and writes a line a submission into the log."""
+    """Grades, shows the progress, and logs one line per submission."""
     outcomes = Counter(result.status for result in known.values())
     names = {submit(task): name for name, task in tasks.items()}
     total = len(names) + len(known)
@@ -130,7 +130,7 @@ def run(
 
 
 def get_result(future: futures.Future[dict[str, Any]]) -> Result:
-    """What came of a task.
+    """The result of a task.
 
     Raises:
         OSError: If the disk is full.
@@ -139,5 +139,5 @@ def get_result(future: futures.Future[dict[str, Any]]) -> Result:
         return Result(**future.result())
     except OSError:
         raise
-    except Exception as error:  # of the executor: a lost worker, say
+    except Exception as error:  # of the executor, such as a lost worker
         return Result(OUR_FAULT, why=printable(error))

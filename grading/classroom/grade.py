@@ -25,7 +25,7 @@ from grading.sandbox.limits import Limits
 from grading.sandbox.runners import Bare, Sandbox
 
 ATTEMPTS = 2
-"""How often grading is tried before the fault is our own."""
+"""Tries before a failed grading is our own fault."""
 
 
 class Task(NamedTuple):
@@ -33,7 +33,7 @@ class Task(NamedTuple):
 
     submission: Submission
     seed: int
-    """Of the judge's draws."""
+    """Seeds the judge's draws."""
     part_limit: float = PART_LIMIT
     limits: Limits = Limits()
     sandboxed: bool = True
@@ -48,14 +48,14 @@ def grade(task: Task, kind: type[Bare] | None = None, scratch: Path | None = Non
 
     Args:
         task: The submission.
-        kind: What starts processes, unless the task is to say.
+        kind: Starts the processes; by default the task chooses.
         scratch: The folder for temporary files; the system's, if none is given.
 
     Returns:
         How it ended: with a verdict, or by our own fault.
 
     Raises:
-        OSError: If the disk is full, so that nothing else can be graded either.
+        OSError: If the disk is full: nothing else can be graded either.
     """
     runner = (kind or (Sandbox if task.sandboxed else Bare))(task.limits)
     for _ in range(ATTEMPTS):
@@ -93,7 +93,7 @@ def judge_parts(built: Build, seed: int, runner: Bare) -> tuple[Build, Verdict]:
                 question = Question(built, seed, [part])
                 verdict[part] = judge_apart(question, runner, COURSE.judge_seconds / 4)[part]
             except JudgeError as error:
-                stopped = Probe(error=f"on what was built here {error}")
+                stopped = Probe(error=f"{error} on what was built here")
                 probes[part] = dict.fromkeys(probes[part], stopped)
         if not verdict:
             raise

@@ -22,13 +22,13 @@ class Graded(NamedTuple):
 
     group: Group
     flags: tuple[str, ...]
-    """What is odd about the content of what was handed in."""
+    """What is odd about the content."""
     aside: tuple[str, ...]
-    """The files of the pen-and-paper part, as they are called in the gradebook."""
+    """The files of the pen-and-paper part, by their names in the gradebook."""
     result: Result
 
     def get_points(self) -> dict[str, float]:
-        """Points by part; nothing where there is no verdict through no fault of the group's."""
+        """Points by part; empty if there is no verdict, and the group is not to blame."""
         if self.result.status in (OUR_FAULT, NOT_YET):
             return {}
         if self.result.verdict is None:
@@ -36,11 +36,11 @@ class Graded(NamedTuple):
         return get_points(self.result.verdict)
 
     def get_reasons(self, part: str) -> list[str]:
-        """Why a part lost points, where it was judged."""
+        """Why a part lost points, if it was judged."""
         return [] if self.result.verdict is None else get_reasons(self.result.verdict, part)
 
     def get_notes(self, part: str) -> list[str]:
-        """Remarks on a part that cost nothing."""
+        """Remarks on a part; they cost no points."""
         return [] if self.result.verdict is None else self.result.verdict[part]["notes"]
 
     def get_remarks(self) -> list[str]:
@@ -53,16 +53,16 @@ class Graded(NamedTuple):
         return [*self.get_remarks(), *self.group.flags, *unsafe]
 
     def to_record(self) -> dict[str, Any]:
-        """Plain data; of the path only the name is kept."""
+        """Plain data; only the path's name is kept."""
         group = {**self.group._asdict(), "path": self.group.path.name}
         return {**self._asdict(), "group": group, "result": self.result._asdict()}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Graded:
-        """What `to_record` has made plain data of.
+        """The inverse of `to_record`.
 
         Raises:
-            KeyError, TypeError: If it is not that.
+            KeyError, TypeError: If it is not a record.
         """
         group = record["group"]
         return cls(

@@ -27,7 +27,7 @@ LONGEST_NAME = 80
 
 
 class Group(NamedTuple):
-    """A group and what counts of what it handed in."""
+    """A group, and the one archive of it that counts."""
 
     name: str
     """The numbers, in order and joined by underscores, or else the archive's own name. It has only
@@ -44,7 +44,7 @@ def find_groups(paths: Iterable[Path]) -> list[Group]:
         numbers, flags = read_name(path)
         name = _name(path, numbers)
         versions[name].append(Group(name, numbers, path, flags))
-    names = defaultdict(list)  # of the groups that a student is in
+    names = defaultdict(list)  # of each student's groups
     for name, (first, *_) in versions.items():
         for number in first.numbers:
             names[number].append(name)
@@ -73,7 +73,7 @@ def read_name(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if stem != "_".join(found):
         flags.append("the name should be the group's matriculation numbers, mn1_mn2_mn3")
     if len(found) != len(numbers):
-        flags.append("a number stands in the name twice")
+        flags.append("a number is in the name twice")
     smallest, largest = COURSE.members
     if not smallest <= len(numbers) <= largest:
         flags.append(f"a group of {len(numbers)}, not of {smallest} to {largest}")
@@ -95,6 +95,6 @@ def _get_stem(path: Path) -> str:
 
 
 def _make_plain(text: str) -> str:
-    """A name that a file may have everywhere."""
+    """A name that a file may have on any system."""
     ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9_-]+", "-", ascii_only)[:LONGEST_NAME].strip("-") or "no-name"

@@ -29,25 +29,25 @@ logger.setLevel(logging.INFO)
 KEPT = ".kept"
 """The folder of finished results."""
 WORK = ".work"
-"""The folder of work under way: all that is temporary is in there."""
+"""The folder of all temporary files."""
 ASIDE = "aside"
 """The folder of pen-and-paper parts."""
 LOCK = ".lock"
-"""The file that says that somebody is at work."""
+"""The file that is locked during a grading."""
 LOG = "log.txt"
 """The file that says what was done when."""
 
 
 @contextlib.contextmanager
 def open_gradebook(folder: Path, submissions: Path) -> Iterator[Path]:
-    """Has a gradebook's folder for this process alone, with its log.
+    """Opens a gradebook's folder and its log, for this process alone.
 
     Yields:
         The folder for temporary files.
 
     Raises:
-        GradebookError: If there are no submissions, it lies among them, or another process is at
-            work in it.
+        GradebookError: If there are no submissions, the folder lies among them, or another process
+            works in it.
     """
     if not submissions.is_dir():
         raise GradebookError(f"there is no folder {submissions}")
@@ -61,7 +61,7 @@ def open_gradebook(folder: Path, submissions: Path) -> Iterator[Path]:
         except OSError:
             raise GradebookError(f"another grading is under way in {folder}: wait for it") from None
         scratch = (folder / WORK).resolve()
-        shutil.rmtree(scratch, ignore_errors=True)  # of one that was killed
+        shutil.rmtree(scratch, ignore_errors=True)  # of a killed run
         for unfinished in folder.glob(f"*/{UNFINISHED}*"):
             unfinished.unlink(missing_ok=True)
         scratch.mkdir()
@@ -107,7 +107,7 @@ class Kept:
 
 
 def hash_grader() -> str:
-    """Of all that points depend on, without the submission."""
+    """A hash of all that points depend on, without the submission."""
     digest = hashlib.sha256(f"{sys.version} {importlib.metadata.version('tensorflow')}".encode())
     for name, file in find_files(*ONE_GRADING, without=SUBMITTED_FILES).items():
         digest.update(name.encode() + file.read_bytes())

@@ -1,7 +1,7 @@
-"""Grades on the workers of a Dask cluster, which have the sources as an uploaded archive alone.
+"""Grades on the workers of a Dask cluster, which get the sources as one uploaded archive.
 
-Of the archive only this module is imported, so it needs nothing else at first; the grading itself
-is done by a program in an unpacked copy.
+A worker imports only this module from the archive, so it imports nothing else of the project at
+first. A program in an unpacked copy does the grading.
 """
 
 from __future__ import annotations

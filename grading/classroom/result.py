@@ -12,7 +12,7 @@ GRADED = "graded"
 REFUSED = "would not unpack"
 """What was handed in is not opened."""
 OUR_FAULT = "our own fault"
-"""There is no verdict, and not by what was handed in."""
+"""There is no verdict, for other reasons than what was handed in."""
 NOT_YET = "not graded yet"
 """Nobody asked for it so far."""
 
@@ -21,12 +21,12 @@ STATUSES = (GRADED, *TROUBLES, REFUSED, OUR_FAULT, NOT_YET)
 
 
 class Result(NamedTuple):
-    """How grading a submission ended; plain data, as a record of JSON has it (`_asdict`)."""
+    """How grading a submission ended; `_asdict` is plain data for JSON."""
 
     status: str
     """One of `STATUSES`."""
     why: str = ""
-    """What happened, where there is no verdict."""
+    """What happened, if there is no verdict."""
     verdict: Verdict | None = None
     sandboxed: bool = True
-    """Whether the submission was shut away."""
+    """Whether the submission ran in the sandbox."""

@@ -11,7 +11,7 @@ from grading.engine.text import printable
 MARKDOWN = str.maketrans(
     {**{c: f"\\{c}" for c in "\\`*_[]#"}, **{c: f"&#{ord(c)};" for c in "<>&|"}}
 )
-"""What Markdown takes for more than a character, and how it is shown as it is."""
+"""Characters that Markdown interprets, and how it shows them as they are."""
 
 
 def make_feedback(entry: Graded) -> str:

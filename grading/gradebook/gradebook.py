@@ -18,9 +18,9 @@ from grading.gradebook.overview import make_overview
 from support.files import replacing
 
 CLASS = "class.json"
-"""The results of all groups, from which all else is made."""
+"""The results of all groups; all else is made from them."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""How a cell begins that a spreadsheet takes for a formula."""
+"""A spreadsheet computes a cell that begins so."""
 
 
 def write_gradebook(graded: Iterable[Graded], folder: Path) -> Path:
@@ -54,7 +54,7 @@ def read_class(folder: Path) -> list[Graded]:
     """What `write_gradebook` was given the last time.
 
     Raises:
-        GradebookError: If there is no gradebook that can be read.
+        GradebookError: If there is no readable gradebook.
     """
     try:
         return [Graded.from_record(record) for record in json.loads((folder / CLASS).read_text())]
@@ -63,7 +63,7 @@ def read_class(folder: Path) -> list[Graded]:
 
 
 def make_table(graded: Iterable[Graded]) -> str:
-    """The gradebook as CSV: a row a student; where a name has no number, one for the group."""
+    """The gradebook as CSV: one row per student, or per group if its name has no number."""
     text = io.StringIO()
     columns = ["number", "group", *PARTS, "total", "status", "flags", "laid aside", "handed in"]
     writer = csv.DictWriter(text, columns, lineterminator="\r\n")
@@ -82,11 +82,11 @@ def make_table(graded: Iterable[Graded]) -> str:
         for number in entry.group.numbers or [""]:
             row = {"number": number, **shared}
             writer.writerow({column: make_harmless(str(cell)) for column, cell in row.items()})
-    return "\ufeff" + text.getvalue()  # by this mark a spreadsheet knows that it is UTF-8
+    return "\ufeff" + text.getvalue()  # this mark tells a spreadsheet that it is UTF-8
 
 
 def make_harmless(cell: str) -> str:
-    """A cell that no spreadsheet computes, even where a semicolon ends a cell."""
+    """A cell that no spreadsheet computes, even if a semicolon ends cells there."""
     cell = cell.replace(";", ",")
     return f"'{cell}" if cell.startswith(FORMULA) else cell
 

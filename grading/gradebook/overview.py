@@ -22,7 +22,7 @@ MOST_REASONS = 12
 
 
 def make_overview(graded: Sequence[Graded], title: str = "Gradebook") -> str:
-    """The page as HTML; nothing in it is taken for markup that comes from a submission."""
+    """The page as HTML; text from a submission never becomes markup."""
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )

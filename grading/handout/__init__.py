@@ -1,5 +1,5 @@
 """The handout: the students' tree, made from the solution.
 
 `handout.py` writes and checks it, `regions.py` takes the solution regions out, `student/` holds
-what stands in place of the solution's own files.
+files that replace the solution's own.
 """

@@ -1,7 +1,7 @@
 """Writes the student's tree: the solution without its solution regions, and the public tests.
 
-It is written only if it is worth its points: the solution must earn all of them, and the blank
-handout none, from the public tests and from the private ones.
+It is written only after a check: the solution must earn all points, and the blank handout none, by
+the public and by the private tests.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from support.errors import ExplainedError
 from support.files import ROOT, find_files
 
 STUDENT_FILES = Path(__file__).parent / "student"
-"""README, a template, and settings of the handout, in place of the solution's."""
+"""The handout's own README (a template) and settings."""
 
 CHECK_LIMIT = 600
 """Seconds for one run of pytest."""
@@ -54,7 +54,7 @@ def write_handout(target: Path, root: Path = ROOT) -> None:
         root: The solution's tree.
 
     Raises:
-        HandoutError: If the target exists, or the points are not as they should be.
+        HandoutError: If the target exists, or the points are wrong.
         RegionError: If a mark of a solution region is wrong.
     """
     is_zip = target.suffix == ".zip"
@@ -77,7 +77,7 @@ def write_handout(target: Path, root: Path = ROOT) -> None:
 
 
 def lay_out_handout(handout: Path, root: Path = ROOT) -> None:
-    """Writes the student's tree, unchecked.
+    """Writes the student's tree without a check.
 
     Raises:
         RegionError: If a mark of a solution region is wrong.
@@ -102,7 +102,7 @@ def make_students_version(file: str, source: str) -> str:
     if file in SUBMITTED_FILES:
         return strip(source, file, [letter for letter in PARTS if PARTS[letter].file == file])
     if file.endswith(".py") and find_regions(source, file):
-        raise RegionError(f"{file}: it is given to the students, and has a region")
+        raise RegionError(f"{file}: it is given to the students as it is, but has a region")
     return source
 
 
@@ -125,7 +125,7 @@ def make_requirements(root: Path) -> str:
 
 
 def check_points(handout: Path, folder: Path, root: Path = ROOT) -> None:
-    """Solution and blank handout, public and private tests: all points, or none."""
+    """Checks that the solution earns all points, and the blank handout none."""
     solved = folder / "solved"
     shutil.copytree(handout, solved)
     for file in SUBMITTED_FILES:
@@ -156,8 +156,8 @@ def check_points(handout: Path, folder: Path, root: Path = ROOT) -> None:
             bar.update()
             if points != check.points:
                 raise HandoutError(
-                    f"{check.what}: {points:g} points, and it should be {check.points:g}; see"
-                    " what pytest says of it"
+                    f"{check.what}: {points:g} points, not {check.points:g}; run pytest on it to"
+                    " see why"
                 )
     for leftover in (*handout.rglob("__pycache__"), *handout.rglob(".pytest_cache")):
         shutil.rmtree(leftover, ignore_errors=True)

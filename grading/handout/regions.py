@@ -1,4 +1,4 @@
-"""Solution regions: what stands between the marks is the student's to write.
+"""Solution regions: the student writes what stands between the marks.
 
     # Part (b): what to write
     ### BEGIN SOLUTION
@@ -6,7 +6,7 @@
     ### END SOLUTION
 
 The marks are nbgrader's. The comment above them stays in the handout; the region becomes a line
-that raises NotImplementedError. Marks that do not pair, or that are almost marks, are errors.
+that raises NotImplementedError. Marks without a partner, and misspelt marks, are errors.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ BEGIN = "### BEGIN SOLUTION"
 END = "### END SOLUTION"
 """The mark below a region."""
 LIKE_A_MARK = re.compile(r"\b(begin|end)[\s_-]*solution", re.IGNORECASE)
-"""What is taken for a misspelt mark."""
+"""What counts as a misspelt mark."""
 HINT = re.compile(r"# Part \(([a-z])\): \S")
 """The comment that names a region's part."""
 
 
 class RegionError(ExplainedError):
-    """A file is not marked as it should be; the message names file and line."""
+    """The marks of a file are wrong; the message names file and line."""
 
 
 class Region(NamedTuple):
-    """A solution region; lines count from 0, and `begin` and `end` are those of the marks."""
+    """A solution region; `begin` and `end` are the lines of its marks, counted from 0."""
 
     part: str
     function: str
@@ -45,8 +45,7 @@ def find_regions(source: str, file: str) -> list[Region]:
     """The solution regions of a file, in order.
 
     Raises:
-        RegionError: If a mark is stray, nested, unclosed, misspelt, or without a comment that names
-            the part.
+        RegionError: If a mark is stray, nested, unclosed or misspelt, or no comment names the part.
     """
     lines = source.splitlines()
     regions, begin = [], None
@@ -63,12 +62,12 @@ def find_regions(source: str, file: str) -> list[Region]:
             begin = number
         else:
             if begin is None:
-                raise RegionError(f"{file}:{number + 1}: a region ends that has not begun")
+                raise RegionError(f"{file}:{number + 1}: this region has no mark of its beginning")
             part = _find_part(lines, begin, file)
             regions.append(Region(part, _find_function(source, begin, file), begin, number))
             begin = None
     if begin is not None:
-        raise RegionError(f"{file}:{begin + 1}: a region begins that does not end")
+        raise RegionError(f"{file}:{begin + 1}: this region has no mark of its end")
     return regions
 
 
@@ -81,17 +80,17 @@ def strip(source: str, file: str, parts: Iterable[str] = ()) -> str:
         parts: The parts that must have a region in it; a file without any must have no region.
 
     Raises:
-        RegionError: As `find_regions`; or if a part has no region, or one that is not its file's.
+        RegionError: As `find_regions`; or if a part has no region, or a region is of another part.
     """
     regions = find_regions(source, file)
     parts = set(parts)
     for region in regions:
         if region.part not in parts:
             raise RegionError(
-                f"{file}:{region.begin + 1}: part ({region.part}) has no region in this file"
+                f"{file}:{region.begin + 1}: part ({region.part}) does not belong in this file"
             )
     if missing := sorted(parts - {region.part for region in regions}):
-        raise RegionError(f"{file}: part ({missing[0]}) has no region here, and should")
+        raise RegionError(f"{file}: part ({missing[0]}) must have a region here")
     return _replace(
         source,
         regions,
@@ -102,7 +101,7 @@ def strip(source: str, file: str, parts: Iterable[str] = ()) -> str:
 
 
 def fill(source: str, file: str, part: str, body: str) -> str:
-    """A solution with another body in the first region of a part; its other ones stay."""
+    """A solution with another body in the first region of a part; the others stay."""
     region = next(r for r in find_regions(source, file) if r.part == part)
     return _replace(source, [region], lambda _: body.strip("\n").splitlines(), keep_marks=True)
 
@@ -131,7 +130,7 @@ def _find_part(lines: list[str], begin: int, file: str) -> str:
         if not line.strip().startswith("#"):
             break
     raise RegionError(
-        f"{file}:{begin + 1}: above the mark there is no comment '# Part (x): what to write'"
+        f"{file}:{begin + 1}: there is no comment '# Part (x): what to write' above the mark"
     )
 
 

@@ -19,14 +19,14 @@ OWN = tuple(ROOT / name for name in ("grading", "tests", "rnn_cells", "train.py"
 """What no submission may see; a virtual environment may lie beside it."""
 
 PROBE_LIMIT = 60.0
-"""Seconds for the sandbox to be tried."""
+"""Seconds for trying the sandbox."""
 
 
 def check_sandbox(limits: Limits, hidden: Sequence[Path] = (), scratch: Path | None = None) -> None:
     """Proves that the sandbox holds: `probe.py` tries to break out of it.
 
     Args:
-        limits: Of its processes.
+        limits: What a process may take.
         hidden: Paths that must not be seen, beside the course's own.
         scratch: The folder for temporary files; the system's, if none is given.
 
@@ -47,8 +47,8 @@ def check_sandbox(limits: Limits, hidden: Sequence[Path] = (), scratch: Path | N
         except (ValueError, subprocess.TimeoutExpired):
             raise SandboxError(
                 f"the sandbox does not start ({Sandbox(limits).explain()}): bubblewrap must be"
-                " allowed to make namespaces (started by root, or by a user on a system with user"
-                " namespaces), and Python be installed where its user may read it"
+                " allowed to make namespaces (as root, or on a system with user namespaces), and"
+                " the user in the sandbox must be allowed to read Python"
             ) from None
         finally:
             process.kill()

@@ -10,13 +10,13 @@ from grading.engine.course import COURSE
 from support.errors import ExplainedError
 
 UIDS = range(1 << 20, 1 << 30)
-"""Each process belongs to a user of its own, drawn from these, whom nobody else is."""
+"""Each process gets a user of its own, drawn from these; nobody else is this user."""
 
 INSTALL = (
     "it needs Linux, bubblewrap and libseccomp (on Debian and Ubuntu: apt install bubblewrap"
     " libseccomp2)"
 )
-"""What to do where there is no sandbox."""
+"""What to do if there is no sandbox."""
 
 
 class SandboxError(ExplainedError):
@@ -37,13 +37,13 @@ class Limits(NamedTuple):
 
 
 def limit(limits: Limits) -> Iterator[str]:
-    """The command in front of one that has limits."""
+    """What to put before a command to limit it."""
     yield from [find("prlimit"), f"--nproc={limits.processes}", "--core=0", "--nofile=1024"]
     yield from [f"--as={limits.address_space}", f"--fsize={limits.file_size}", "--"]
 
 
 def become(user: int) -> Iterator[str]:
-    """The command in front of one that is run as another user without rights."""
+    """What to put before a command to run it as another user without rights."""
     yield from [find("setpriv"), "--reuid", str(user), "--regid", str(user), "--clear-groups"]
     yield from ["--no-new-privs", "--"]
 

@@ -3,7 +3,7 @@
     python probe.py PORT PATH...        as a program in a sandbox
 
 Each attempt is something that a hostile submission may try. The answer is JSON on standard output:
-by attempt, what came of it where it succeeded. The file stands alone.
+for each attempt, what it could do, or null. The file imports nothing of the project.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWUSER = 1 << 17, 1 << 28
 MAX_PROCESSES = 2000
-"""No sandbox should let as many start."""
+"""No sandbox should let so many start."""
 
 
 def write(folders: list[str]) -> str | None:
@@ -99,7 +99,7 @@ def see_descriptors() -> str | None:
 
 
 def hide_memory() -> str | None:
-    """Takes memory that is no process's own."""
+    """Takes memory that belongs to no process."""
     if hasattr(os, "memfd_create"):
         with contextlib.suppress(OSError):
             os.memfd_create("x")

@@ -18,10 +18,10 @@ LOOK_EVERY = 0.05
 
 
 class BoundedProcess(Process):
-    """A process that is ended when it, with all that it has started, takes too much memory.
+    """A process that is ended when it and all that it has started take too much memory.
 
-    No limit of the kernel's counts the memory of several processes without control groups, which
-    need rights that a course may not have. So it is looked up whenever the process is asked for.
+    The kernel counts the memory of several processes only for control groups. These need rights
+    that a course may not have. So `poll` looks the memory up.
     """
 
     def __init__(self, command: Sequence[str], limits: Limits, **options: object):

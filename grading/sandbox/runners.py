@@ -25,7 +25,7 @@ JUDGE = ("-m", "grading.private.judge")
 
 
 class Bare:
-    """Starts processes that are not shut away: for those who trust the submissions."""
+    """Starts processes without a sandbox, for submissions that one trusts."""
 
     def __init__(self, limits: Limits):
         self._limits = limits
@@ -60,7 +60,7 @@ class Bare:
 
 
 class Sandbox(Bare):
-    """Starts processes that are shut away."""
+    """Starts processes in the sandbox."""
 
     def start_builder(self, arguments: list[str], folder: Path) -> BoundedProcess:
         program, *rest = arguments
@@ -93,7 +93,7 @@ class Sandbox(Bare):
             return self._start(command, Path("/"), stdin, pass_fds=[system_calls])
 
     def explain(self) -> str:
-        """The last line of what Python says that is started here, to do nothing."""
+        """Starts a Python that does nothing; returns the last line of its errors."""
         with open_filter() as system_calls:
             command = [*shut_away({}, "/", system_calls, self._limits), sys.executable, "-c", ""]
             process = subprocess.run(
@@ -103,10 +103,10 @@ class Sandbox(Bare):
 
 
 class OtherUser(Bare):
-    """Runs BUILD as a user who owns nothing: where root has no namespaces, as in a container.
+    """Runs BUILD as a user who owns nothing, if root has no namespaces, as in a container.
 
-    Whoever uses it sees to it that this user can read nothing that is secret. No process of theirs
-    is left when BUILD has ended, so that JUDGE works undisturbed.
+    The caller makes sure that this user can read no secrets. No process of this user is left when
+    BUILD has ended, so nothing disturbs JUDGE.
     """
 
     def start_builder(self, arguments: list[str], folder: Path) -> BoundedProcess:
@@ -126,10 +126,10 @@ class _OtherUsersProcess(BoundedProcess):
 
     def kill(self) -> None:
         """Ends all processes of the user, at once."""
-        other, user = secrets.choice(UIDS), self._user  # who can be ended, but not by the user
+        other, user = secrets.choice(UIDS), self._user  # the user cannot end what `other` runs
         end_all = f"import os; os.setresuid({other}, {user}, {other}); os.kill(-1, 9)"
         command = [sys.executable, "-I", "-c", end_all]
-        subprocess.run(command, stderr=subprocess.DEVNULL, check=False)  # it fails if there is none
+        subprocess.run(command, stderr=subprocess.DEVNULL, check=False)  # it fails if none is left
         super().kill()
 
 

@@ -20,7 +20,7 @@ REFUSED = (
     *("unshare", "setns", "mount", "fsopen", "open_tree"),
     *("add_key", "bpf", "io_uring_setup", "keyctl", "perf_event_open", "ptrace", "userfaultfd"),
 )
-"""Refused whatever their arguments."""
+"""Refused with any arguments."""
 MAP_SHARED = 0x01
 """Such memory stays when `madvise` unmaps it."""
 NEW_NAMESPACES = (1 << 17, *(1 << bit for bit in range(25, 31)))
@@ -35,7 +35,7 @@ def write_filter(file: BinaryIO) -> None:
     """
     try:
         from pyseccomp import ALLOW, ERRNO, MASKED_EQ, Arg, SyscallFilter
-    except (ImportError, RuntimeError) as error:  # the latter where it finds no libseccomp
+    except (ImportError, RuntimeError) as error:  # RuntimeError: no libseccomp
         raise SandboxError(f"there is no filter for the sandbox ({error}): {INSTALL}") from None
 
     refuse = ERRNO(errno.EPERM)
@@ -45,5 +45,5 @@ def write_filter(file: BinaryIO) -> None:
     rules.add_rule(refuse, "mmap", Arg(3, MASKED_EQ, MAP_SHARED, MAP_SHARED))
     for flag in NEW_NAMESPACES:
         rules.add_rule(refuse, "clone", Arg(0, MASKED_EQ, flag, flag))
-    rules.add_rule(ERRNO(errno.ENOSYS), "clone3")  # its flags are out of reach; clone is tried then
+    rules.add_rule(ERRNO(errno.ENOSYS), "clone3")  # its flags are hidden; callers then try clone
     rules.export_bpf(file)

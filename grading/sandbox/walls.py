@@ -1,9 +1,9 @@
 """The sandbox's walls: bubblewrap's command, wall by wall.
 
 A process behind them sees the interpreter with its packages, the system's libraries, and what it is
-given, all of it read-only; a small folder in memory, /tmp, is its own. It has no network, no home,
-no environment, no view of other processes, no right of the user who started it, and a few system
-calls less.
+given. All of it is read-only. Only /tmp, a small folder in memory, is its own. It has no network,
+no home, no environment, no view of other processes and no right of the user who started it. Some
+system calls are refused.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from grading.engine.process import ENVIRONMENT
 from grading.sandbox.limits import UIDS, Limits, become, find, limit
 
 SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/alternatives")
-"""The system's programs and libraries, where there are any."""
+"""The system's programs and libraries, if they exist."""
 
 
 def shut_away(
     given: Mapping[str, Path], folder: str, system_calls: int, limits: Limits
 ) -> Iterator[str]:
-    """The command in front of a program that is shut away.
+    """What to put before a command to shut it away.
 
     Args:
         given: The files and folders that it may read, by their paths in the sandbox.
-        folder: The one it starts in, of these paths.
+        folder: The one of these paths that it starts in.
         system_calls: The descriptor that the filter of system calls is read from.
         limits: What it may take.
     """
@@ -48,7 +48,7 @@ def shut_away(
 
 
 def is_root() -> bool:
-    """Whether root builds the walls: it needs no user namespace, and has a user to give up."""
+    """Whether root builds the walls: root needs no user namespace, but must change its user."""
     return os.geteuid() == 0
 
 
@@ -62,7 +62,7 @@ def separate_namespaces() -> Iterator[str]:
 def end_with_us() -> Iterator[str]:
     """Nothing outlives the grader, and nothing types into its terminal.
 
-    With the first process of a process namespace the kernel ends all others in it.
+    When the first process of a process namespace ends, the kernel ends all others in it.
     """
     yield from ["--die-with-parent", "--new-session"]
 
@@ -70,8 +70,8 @@ def end_with_us() -> Iterator[str]:
 def drop_rights(user: int) -> Iterator[str]:
     """No capability, and a user who owns nothing here.
 
-    Root keeps two capabilities until the mounts are made, and then becomes that user (`become`): as
-    the limit of processes counts a user's, and does not hold for root, each sandbox needs its own.
+    Root keeps two capabilities until the mounts are made, and then becomes that user (`become`).
+    The limit of processes holds per user, and not for root. So each sandbox needs its own user.
     """
     yield from ["--cap-drop", "ALL"]
     if is_root():
@@ -88,7 +88,7 @@ def empty_environment() -> Iterator[str]:
 
 
 def mount(given: Mapping[str, Path], limits: Limits) -> Iterator[str]:
-    """The file system: all read-only, but for a /tmp of bounded size."""
+    """The file system: all read-only, except a /tmp of limited size."""
     for path in SYSTEM_FOLDERS:
         yield from ["--ro-bind-try", path, path]
     yield from ["--size", str(limits.file_size), "--perms", "1777", "--tmpfs", "/tmp"]
@@ -98,5 +98,5 @@ def mount(given: Mapping[str, Path], limits: Limits) -> Iterator[str]:
             yield from ["--perms", "0755", "--dir", str(parent)]
         yield from ["--ro-bind", str(outside), inside]
     yield from ["--proc", "/proc", "--dev", "/dev"]
-    # These two are made of memory, which nothing bounds: files in them would fill the machine's.
+    # These two are in memory without a limit: files in them would fill the machine's memory.
     yield from ["--remount-ro", "/dev", "--remount-ro", "/"]
