@@ -8,8 +8,8 @@
     with open_experiment(settings) as (sess, model):
         run_training(sess, settings.epochs, model.train_op, model.loss, model.it_train_init)
 
-`settings` and `folder` (the folder of a run, and what it leaves there) do without TensorFlow, so
-that wrong usage is answered at once. `model` builds the graph: `unrolling` runs a cell over
+`settings` and `folder` (the folder of a run, and what it leaves there) need no TensorFlow, so
+wrong usage is answered at once. `model` builds the graph: `unrolling` runs a cell over
 sequences of any length, `towers` spreads the batch over all cores. `checkpoints` keeps a training,
 epoch by epoch. `evaluation` tests what was trained. `run` does all of it, from the settings to
 `result.json`.

@@ -26,8 +26,8 @@ class Checkpoints:
     Args:
         sess: A session of a graph that has all its variables.
         folder: An existing directory.
-        resume: Whether to continue from the last checkpoint; the training set's `first_epoch` must
-            be `get_finished_epochs(folder)` then.
+        resume: Whether to continue from the last checkpoint. Then the training set's `first_epoch`
+            must be `get_finished_epochs(folder)`.
         tensorboard: Whether to write summaries of the metrics.
     """
 
@@ -45,7 +45,7 @@ class Checkpoints:
         self._writer = tf.summary.FileWriter(os.fspath(folder), sess.graph) if tensorboard else None
 
     def restore(self) -> list[EpochMetrics]:
-        """Restores the variables; the metrics of the epochs until then, none in a new training.
+        """Restores the variables; returns the metrics so far, none in a new training.
 
         Raises:
             CheckpointError: If there is no checkpoint to continue from, or it is damaged.
@@ -59,13 +59,13 @@ class Checkpoints:
         except (tf.errors.OpError, ValueError) as error:
             raise CheckpointError(
                 f"the checkpoint {path} is damaged or of another network "
-                f"({trim_message(error)}): start anew without --resume"
+                f"({trim_message(error)}): start again without --resume"
             ) from error
         self._saver.recover_last_checkpoints([path])  # so that the next checkpoint replaces it
         return history
 
     def keep(self, history: list[EpochMetrics]) -> None:
-        """Writes down an epoch, the last one of the history.
+        """Saves the last epoch of the history.
 
         Raises:
             CheckpointError: If the checkpoint cannot be written.
@@ -120,7 +120,7 @@ def _find_latest(folder: str | os.PathLike) -> str:
         path = None
     if path is None:
         raise CheckpointError(
-            f"there is no whole checkpoint in {folder}: start anew without --resume"
+            f"there is no complete checkpoint in {folder}: start again without --resume"
         )
     return path
 
@@ -143,7 +143,7 @@ def _read_metrics(folder: Path, nbr_epochs: int) -> list[EpochMetrics]:
         history = []
     if [row.epoch for row in history] != list(range(1, nbr_epochs + 1)):
         raise CheckpointError(
-            f"{path} does not go with the checkpoint of epoch {nbr_epochs}: "
-            "start anew without --resume"
+            f"{path} does not fit the checkpoint of epoch {nbr_epochs}: "
+            "start again without --resume"
         )
     return history

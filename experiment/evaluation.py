@@ -31,7 +31,7 @@ def evaluate(
     Args:
         sess: A session with the trained variables.
         model: Its graph.
-        settings: Of the experiment.
+        settings: The experiment's settings.
         history: The metrics of its training.
         out_dir: An existing directory, where the pictures are written.
 
@@ -45,8 +45,8 @@ def evaluate(
     measured = evaluate_task(sess, model, settings, out_dir)
     if not math.isfinite(measured["test_loss"] + measured.get("continuation_mse", 0.0)):
         raise UnboundedOutputError(
-            "the trained network's output grows without bound in the test: start anew with a lower"
-            " --learning-rate, or more --epochs"
+            "the trained network's output grows without bound in the test: start again with a"
+            " lower --learning-rate, or more --epochs"
         )
     plot_training(history, settings, out_dir, measured.get("memoryless_loss"))
     return measured
@@ -98,7 +98,7 @@ def evaluate_memory(
 
 
 def get_recalled(model: Model, settings: Settings) -> tuple[list[tf.Tensor], tf.Tensor]:
-    """Outputs and labels of which the last L are the digits to recall."""
+    """Outputs and labels; the last L are the digits to recall."""
     if settings.min_blank_separation_len is None:
         return model.outputs, model.labels
     return test.select_recalled(model.outputs, model.labels, settings.to_remember_len)
@@ -139,9 +139,9 @@ def plot_training(
 
     Args:
         history: What `train.run_training` returned.
-        settings: Of the experiment.
+        settings: The experiment's settings.
         out_dir: An existing directory.
-        memoryless_loss: The loss of the best guess without a memory, drawn in where given.
+        memoryless_loss: The loss of the best guess without a memory; drawn if given.
     """
     epochs = [row.epoch for row in history]
     figure = Figure(figsize=(7, 6), layout="constrained")

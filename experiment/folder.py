@@ -19,7 +19,7 @@ RESULT = "result.json"
 CHECKPOINT = "checkpoint"
 """TensorFlow's file that names the last checkpoint."""
 METRICS = "metrics.csv"
-"""A row an epoch."""
+"""One row per epoch."""
 PROGRESS_FILES = (METRICS, CHECKPOINT, "model.ckpt-*", "events.out.tfevents.*")
 """What an unfinished run leaves beside its settings."""
 RESULT_FILES = (RESULT, "training.png", "continuation.png", "recall.png")
@@ -34,14 +34,14 @@ class RunFolder:
     """The folder of a run.
 
     Args:
-        path: Of the folder, which need not exist.
+        path: The folder; it need not exist.
     """
 
     def __init__(self, path: Path):
         self.path = path
 
     def prepare(self, *, resume: bool) -> None:
-        """Makes the folder where there is none, or looks for the run to be continued.
+        """Makes the folder if there is none, or looks for the run to continue.
 
         Raises:
             FolderError: If the folder cannot be used, holds something else, or has no checkpoint to
@@ -50,7 +50,7 @@ class RunFolder:
         if resume:
             if not self.has_checkpoint():
                 raise FolderError(
-                    f"there is no checkpoint in {self.path} to continue from: start anew without"
+                    f"there is no checkpoint in {self.path} to continue from: start again without"
                     " --resume"
                 )
             return
@@ -64,7 +64,7 @@ class RunFolder:
             ) from None
         if not (self.path / CONFIG).exists():
             for path in self._find(PROGRESS_FILES + RESULT_FILES):
-                raise FolderError(f"{path} is not of a run of main.py: give another --out-dir")
+                raise FolderError(f"{path} is not from a run of main.py: give another --out-dir")
 
     def begin(self, settings: Settings, *, keep_progress: bool, keep_results: bool) -> None:
         """Writes the settings, and removes what an earlier run left and this one does not need."""
@@ -85,10 +85,12 @@ class RunFolder:
             return Settings(**json.loads(path.read_text()))
         except FileNotFoundError:
             raise FolderError(
-                f"there is no run in {self.path} to continue: start anew without --resume"
+                f"there is no run in {self.path} to continue: start again without --resume"
             ) from None
         except (TypeError, ValueError) as error:
-            raise FolderError(f"{path} is damaged ({error}): start anew without --resume") from None
+            raise FolderError(
+                f"{path} is damaged ({error}): start again without --resume"
+            ) from None
 
     def has_checkpoint(self) -> bool:
         return (self.path / CHECKPOINT).exists()

@@ -55,13 +55,13 @@ class Model(NamedTuple):
 
 
 def get_session_config(nbr_threads: int) -> tf.ConfigProto:
-    """For a session with one thread for each tower.
+    """The configuration of a session with one thread per tower.
 
-    A tower's operations are too small to be shared among threads. And TensorFlow's rewriting of
-    graphs ("Grappler") is left out: it takes long for a large unrolled graph, which gains nothing.
+    A tower's operations are too small to be shared among threads. TensorFlow's rewriting of graphs
+    ("Grappler") is off: it takes long for a large unrolled graph, and gains nothing.
 
     Args:
-        nbr_threads: The number of operations that are computed at a time, by a thread each.
+        nbr_threads: The number of operations that run at a time, each in its own thread.
     """
     config = tf.ConfigProto(
         intra_op_parallelism_threads=1, inter_op_parallelism_threads=nbr_threads
@@ -74,7 +74,7 @@ def build_model(settings: Settings, first_epoch: int = 0) -> Model:
     """Builds the whole graph in the default graph.
 
     Args:
-        settings: Of the experiment.
+        settings: The experiment's settings.
         first_epoch: The number of epochs that are done already, for the training set's sequences.
 
     Raises:
@@ -121,8 +121,8 @@ def _build_input(settings: Settings, first_epoch: int) -> _Input:
     )
     x, labels = iterator.get_next()
     if settings.train_size % batch_size == TEST_SIZE % batch_size == 0:
-        # All batches are equal. A graph that knows it is smaller and faster: its gradients need
-        # not find out whether anything was broadcast.
+        # All batches have the same size. A graph that knows this is smaller and faster: its
+        # gradients need not look for broadcasts.
         x.set_shape([batch_size, *x.shape[1:]])
         labels.set_shape([batch_size, *labels.shape[1:]])
     return _Input(x, labels, *map(iterator.make_initializer, (training_set, test_set)))
@@ -175,10 +175,10 @@ def get_sequence_length(settings: Settings) -> int:
 
 
 def match_hidden_size(settings: Settings) -> int:
-    """The largest LSTM whose network has no more parameters than the basic cell's.
+    """The size of the largest LSTM whose network has no more parameters than the basic one.
 
-    The sheet's question how an LSTM can be compared with the basic RNN more fairly: cell and
-    readout of the basic network with `settings.hidden_size` units are the budget.
+    The sheet asks how to compare an LSTM with the basic RNN more fairly. Here the basic network
+    with `settings.hidden_size` units, cell and readout, is the budget.
 
     Raises:
         SettingsError: If not even one unit fits.

@@ -23,7 +23,7 @@ def open_experiment(settings: Settings, first_epoch: int = 0) -> Iterator[tuple[
     """Builds the graph of an experiment, and opens a session of it.
 
     Args:
-        settings: Of the experiment.
+        settings: The experiment's settings.
         first_epoch: The number of epochs that are done already.
     """
     tf.logging.set_verbosity(tf.logging.FATAL)
@@ -42,12 +42,12 @@ def run(
     resume: bool = False,
     tensorboard: bool = False,
 ) -> dict[str, Any]:
-    """Trains and tests one network, and leaves all that is known of it in a folder.
+    """Trains and tests one network, and writes all that is known of it to a folder.
 
     Args:
-        settings: Of the experiment.
+        settings: The experiment's settings.
         folder: Where to write; it has been prepared.
-        started: When the experiment began, as `time.perf_counter` tells time.
+        started: When the experiment began, by `time.perf_counter`.
         announce: Called with the model before its training.
         resume: Whether to continue the run in the folder.
         tensorboard: Whether to write summaries, too.
@@ -59,7 +59,7 @@ def run(
         ExplainedError: If there is nothing to continue, a checkpoint cannot be written or read, the
             training diverges, or the trained network's output grows without bound.
     """
-    tf.logging.set_verbosity(tf.logging.FATAL)  # a checkpoint that is lost is told in one line
+    tf.logging.set_verbosity(tf.logging.FATAL)  # one line tells of a lost checkpoint
     first_epoch = _get_first_epoch(settings, folder) if resume else 0
     with open_experiment(settings, first_epoch) as (sess, model):
         folder.begin(settings, keep_progress=resume, keep_results=first_epoch == settings.epochs)
@@ -91,7 +91,7 @@ def run(
 
 
 def _get_first_epoch(settings: Settings, folder: RunFolder) -> int:
-    """The number of epochs that the run in the folder has behind it."""
+    """The number of epochs that the run in the folder has finished."""
     first_epoch = get_finished_epochs(folder.path)
     if first_epoch > settings.epochs:
         raise FolderError(

@@ -16,12 +16,12 @@ NBR_GENERATED = 100
 
 
 class SettingsError(ExplainedError):
-    """Settings that do not go together; the message calls them by their options."""
+    """Settings that do not fit together; the message names their options."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """All that decides an experiment's outcome; None where a setting does not apply."""
+    """All that decides an experiment's outcome; None if a setting does not apply."""
 
     task: str
     cell: str
@@ -84,8 +84,8 @@ CELL_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 # The configurations that work, by task, cell and activation. They were chosen by measurement:
-# `python -m benchmarks.defaults`. (tanh and ReLU have the best that was found on the memory task;
-# it works at some seeds only.)
+# `python -m benchmarks.defaults`. (On the memory task, tanh and ReLU have the best that was found;
+# it works with some seeds only.)
 TRAINING_DEFAULTS: dict[tuple[str, str, str | None], Training] = {
     ("sin", "basic", "linear"): Training(
         hidden_size=64, epochs=16, batch_size=50, learning_rate=0.005
@@ -129,11 +129,11 @@ def complete(given: Mapping[str, Any]) -> Settings:
     """The settings that are given, completed by the defaults for their task and cell.
 
     Args:
-        given: Fields of `Settings`, `task` and `cell` at least; None is as good as not given.
+        given: Fields of `Settings`, `task` and `cell` at least; None means not given.
 
     Raises:
         SettingsError: If a setting does not apply to the task and the cell, or two of them do not
-            go together.
+            fit together.
     """
     given = {name: value for name, value in given.items() if value is not None}
     defaults = _get_defaults(given)
@@ -180,11 +180,10 @@ def _get_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lengthen(saved: Settings, given: Mapping[str, Any]) -> Settings:
-    """The settings of a run that is continued: those it was started with, or more epochs.
+    """The settings of a run that is continued: those of its start, or more epochs.
 
     Raises:
-        SettingsError: If a setting is given that is not the run's. More epochs need a constant
-            learning rate.
+        SettingsError: If a given setting is not the run's. For more epochs, the rate must be constant.
     """
     given = {name: value for name, value in given.items() if value is not None}
     for name, value in given.items():
@@ -192,7 +191,7 @@ def lengthen(saved: Settings, given: Mapping[str, Any]) -> Settings:
         if not may_change and getattr(saved, name) != value:
             raise SettingsError(
                 f"cannot resume with {name_option(name)} {value}: the run was started with"
-                f" {getattr(saved, name)}; leave the option out, or start anew in another --out-dir"
+                f" {getattr(saved, name)}; leave it out, or start again in another --out-dir"
             )
     return dataclasses.replace(saved, **given)
 

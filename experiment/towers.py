@@ -1,7 +1,7 @@
 """The same network on every core: towers over the batch.
 
 A recurrent network is a long chain of small operations: step t waits for step t - 1, and one step
-is too small to be shared among cores. The sequences of a batch, however, know nothing of one
+is too small to be shared among cores. But the sequences of a batch do not depend on one
 another. So the batch is split into as many parts as there are cores, and each part goes through a
 copy of the network, a *tower*. All towers share the variables; loss and gradients are those of the
 whole batch.
@@ -9,13 +9,13 @@ whole batch.
 A tower also computes its gradients with less work than `tf.gradients` does. A matrix W that is
 multiplied at every time step, z_t = a_t W, has the gradient
 
-    dL/dW = sum over t of a_t^T dL/dz_t  =  [a_1; a_2; …]^T [dL/dz_1; dL/dz_2; …],
+    dL/dW = sum over t of a_t^T dL/dz_t  =  [a_1; a_2; …]^T [dL/dz_1; dL/dz_2; …].
 
-one large product instead of T small ones and their sum; and for dL/da_t = dL/dz_t W^T the matrix is
-transposed once and not T times. This holds for any cell that multiplies by the same tensor.
+This is one large product instead of T small ones and their sum. And for dL/da_t = dL/dz_t W^T the
+matrix is transposed once, not T times. This holds for any cell that multiplies by the same tensor.
 
-All that this file relies on of TensorFlow's inside are the two gradients that it registers,
-`ProductInTower` and `LossOfTowers`: they take the places of those of MatMul and of IdentityN where
+This file relies on TensorFlow's inside only for the two gradients that it registers,
+`ProductInTower` and `LossOfTowers`. They replace those of MatMul and of IdentityN where
 `gradient_override_map` says so.
 """
 
@@ -55,7 +55,7 @@ def build_towers(
 
     Returns:
         Outputs and loss of the whole batch: those of `build(x, labels)`, except for rounding. The
-        loss has gradients, as any other has: `tf.gradients` works as usual.
+        loss has gradients like any other: `tf.gradients` works as usual.
 
     Raises:
         ValueError: If `nbr_towers` is not a whole number from 1, or a second call of `build`
@@ -96,7 +96,7 @@ class _Part(NamedTuple):
     x: tf.Tensor
     labels: tf.Tensor
     share: tf.Tensor
-    """Of the batch's sequences, a scalar."""
+    """The part's share of the batch's sequences, a scalar."""
 
 
 def _split(x: tf.Tensor, labels: tf.Tensor, nbr_towers: int) -> Iterator[_Part]:
@@ -131,7 +131,7 @@ class _Built(NamedTuple):
     loss: tf.Tensor
     """The part's share of the whole batch's loss."""
     gradients: list[tf.Tensor | None]
-    """Of that share, one for each variable."""
+    """The gradients of that share, one for each variable."""
 
 
 class _Template(NamedTuple):
@@ -170,7 +170,7 @@ def _copy(template: _Template, part: _Part) -> _Built:
         if name.lstrip("^").partition(":")[0] not in names
     }
     for old, new in zip(template.part, part, strict=True):
-        if old.op.name in input_map:  # a network may do without the labels
+        if old.op.name in input_map:  # a network may not use the labels
             input_map[old.op.name] = new
     outputs, loss, gradients = template.built
     known = [gradient for gradient in gradients if gradient is not None]
@@ -193,9 +193,9 @@ def _copy(template: _Template, part: _Part) -> _Built:
 
 
 class _Products:
-    """Collects the products z = a W while the gradients of a loss are computed, W a parameter.
+    """Collects the products z = a W of parameters W while a loss's gradients are computed.
 
-    A parameter depends on variables and constants alone; a block of rows of a variable is one.
+    A parameter depends on variables and constants alone, as a block of a variable's rows does.
     """
 
     def __init__(self, graph: tf.Graph):
@@ -213,7 +213,7 @@ class _Products:
     def is_parameter(self, tensor: tf.Tensor) -> bool:
         operation = tensor.op
         if operation not in self._is_parameter:
-            # A product is none: its right factor is looked at for itself.
+            # A product is no parameter: its right factor is looked at on its own.
             self._is_parameter[operation] = operation.type != "MatMul" and (
                 all(map(self.is_parameter, operation.inputs))
                 if len(operation.inputs)
@@ -227,7 +227,7 @@ _products: ContextVar[_Products | None] = ContextVar("products", default=None)
 
 
 def _get_gradients(loss: tf.Tensor, variables: list[tf.Variable]) -> list[tf.Tensor | None]:
-    """The gradients of a tower, those of a parameter W as one product over all time steps."""
+    """The gradients of a tower; a parameter's is one product over all time steps."""
     products = _Products(loss.graph)
     token = _products.set(products)
     try:
@@ -248,7 +248,7 @@ def _get_gradients(loss: tf.Tensor, variables: list[tf.Variable]) -> list[tf.Ten
 
 @tf.RegisterGradient("ProductInTower")
 def _get_product_gradients(operation: tf.Operation, gradient: tf.Tensor) -> list[tf.Tensor | None]:
-    """The gradients of a product's factors; `_Products` takes the part of a parameter's."""
+    """The gradients of a product's factors; `_Products` collects those of parameters."""
     a, b = operation.inputs
     flipped = [operation.get_attr("transpose_a"), operation.get_attr("transpose_b")]
     products = _products.get()
@@ -265,7 +265,7 @@ def _get_product_gradients(operation: tf.Operation, gradient: tf.Tensor) -> list
 
 
 def _join_rows(matrices: list[tf.Tensor]) -> tf.Tensor:
-    """The matrices one beneath the other."""
+    """The matrices one below the other."""
     shape = matrices[0].shape
     if shape.is_fully_defined() and all(matrix.shape == shape for matrix in matrices):
         # A stack can be shared with the one that the gradient of tf.unstack makes.
@@ -280,7 +280,7 @@ _GRADIENTS = "gradients_of_towers"
 def _with_gradients(
     loss: tf.Tensor, variables: list[tf.Variable], gradients: list[tf.Tensor | None]
 ) -> tf.Tensor:
-    """The loss as a tensor for which `tf.gradients` takes the gradients given."""
+    """The loss as a tensor for which `tf.gradients` takes the given gradients."""
     graph = loss.graph
     with graph.gradient_override_map({"IdentityN": "LossOfTowers"}):
         loss, *_ = tf.identity_n([loss, *(variable.read_value() for variable in variables)])

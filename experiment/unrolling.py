@@ -17,7 +17,7 @@ from rnn_cells.RNNCell import RNNCell
 LONGEST_STATIC = 500
 """The number of time steps up to which "auto" unrolls the whole sequence.
 
-Steps of an unrolled graph are faster at any length, but building it takes seconds by then: compare
+The steps of an unrolled graph are always faster, but building a longer one takes seconds: compare
 both with `python -m benchmarks.length`.
 """
 
@@ -34,8 +34,8 @@ def run_cell(
         cell: The cell.
         state: The state before the first step, a `state_type` of tensors [B, H].
         x: The input [B, T, I] of float32; T must be known.
-        unroll: "static" for the graph of the cell's own, "dynamic" for a loop, "auto" for a loop
-            where T is more than `LONGEST_STATIC`.
+        unroll: "static" for the cell's own graph, "dynamic" for a loop, "auto" for a loop if T is
+            more than `LONGEST_STATIC`.
 
     Returns:
         The list of the T output tensors [B, H], and the state after the last step.
@@ -48,7 +48,7 @@ def run_cell(
         unroll = "static" if len_inp <= LONGEST_STATIC else "dynamic"
     if unroll not in ("auto", "static", "dynamic"):
         raise ValueError(f'unroll must be "auto", "static" or "dynamic", got {unroll!r}')
-    if unroll == "static" or len_inp is None:  # which the cell itself refuses
+    if unroll == "static" or len_inp is None:  # the cell refuses an unknown T
         return cell(state, x)
 
     nbr_iterations, nbr_before = divmod(len_inp, STEPS_PER_ITERATION)

@@ -106,7 +106,7 @@ def test_a_diverging_training_stops_at_once_and_keeps_the_last_checkpoint(sess, 
 
 def test_there_must_be_something_to_resume(sess, tmp_path):
     train_op, loss, it_train_init, _ = build_regression()
-    with pytest.raises(CheckpointError, match="no whole checkpoint"):
+    with pytest.raises(CheckpointError, match="no complete checkpoint"):
         train.run_training(
             sess,
             3,

@@ -548,7 +548,7 @@ def test_resuming_what_is_damaged(finished, capsys, name, spoil):
 def test_tensorflow_says_nothing_of_a_checkpoint_that_is_lost(finished):
     (finished / "model.ckpt-3.index").unlink()
     _, error = start(finished, "--task sin --cell basic --resume").communicate()
-    assert "no whole checkpoint" in only_line(error)
+    assert "no complete checkpoint" in only_line(error)
 
 
 @pytest.mark.parametrize(

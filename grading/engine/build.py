@@ -26,7 +26,7 @@ START_LIMIT = 180.0
 PART_LIMIT = COURSE.part_seconds
 """Seconds for a part."""
 READING_LIMIT = 2.0
-"""Seconds for reading on when the builder has ended."""
+"""Seconds to read the rest when the builder has ended."""
 
 MAX_RECORD = 1 << 18
 """Bytes of a part's record."""
@@ -50,9 +50,9 @@ class Probe(NamedTuple):
     """A serialised `MetaGraphDef`."""
     facts: Mapping[str, Any] = {}
     error: str | None = None
-    """One sentence, where there is no graph and there are no facts."""
+    """One sentence, if there is neither a graph nor facts."""
     needs: bool = False
-    """Whether the error is that of the part this one stands on."""
+    """Whether the error is that of the part that this one needs."""
 
 
 class Build(NamedTuple):
@@ -61,9 +61,9 @@ class Build(NamedTuple):
     probes: Mapping[str, Mapping[str, Probe]]
     """By part and name."""
     seed: int
-    """Of the data of part h."""
+    """Seeds the data of part h."""
     troubles: frozenset[str] = frozenset()
-    """The kinds of trouble that cost parts, of `TROUBLES`."""
+    """The kinds of `TROUBLES` that cost parts."""
 
 
 def build(
@@ -78,7 +78,7 @@ def build(
 
     Args:
         submission: What is handed in.
-        seed: Of the data that part h is run on.
+        seed: Seeds the data of part h.
         part_limit: Seconds after which a part is given up.
         start: Starts the builder.
         scratch: The folder for temporary files; the system's, if none is given.
@@ -102,7 +102,7 @@ def build(
             sent.update(news)
             left = [part for part in remaining if f"{part}.json" not in sent]
             culprits = [part for part in left if f"{part}.import" in sent]
-            if left == remaining:  # each process must bring the end nearer
+            if left == remaining:  # each process must settle a part
                 culprits = culprits or left[:1]
             remaining = left
             for culprit in culprits[:1]:
@@ -117,7 +117,7 @@ def build(
 
 
 def collect(sent: Mapping[str, bytes], lost: Mapping[str, str], seed: int) -> Build:
-    """Checks what the builder sent; anything else is the submission's doing."""
+    """Checks what the builder sent; the submission pays for anything unexpected."""
     probes: dict[str, dict[str, Probe]] = {}
     for part in PARTS:
         try:
@@ -141,7 +141,7 @@ def _run_builder(
     """Lets the builder work until it ends or hangs.
 
     Returns:
-        The messages it sent, and what to blame, should a part be missing.
+        The messages it sent, and what to blame if a part is missing.
     """
     sent: dict[str, bytes] = {}
     reader = threading.Thread(target=_read_messages, args=(process.stdout, sent), daemon=True)
@@ -160,7 +160,7 @@ def _run_builder(
 
 
 def _read_messages(stream: BinaryIO, sent: dict[str, bytes]) -> None:
-    """Reads messages as `builder.py` sends them, the first of each name; ends at anything else."""
+    """Keeps the first message of each name that `builder.py` sends; stops at anything else."""
     with contextlib.suppress(ValueError, KeyError, EOFError):
         while header := stream.readline(LONGEST_HEADER):
             name, size = header.decode("ascii").split()
@@ -172,7 +172,7 @@ def _read_messages(stream: BinaryIO, sent: dict[str, bytes]) -> None:
 
 
 def _read(stream: BinaryIO, size: int, max_size: int) -> bytes | None:
-    """The next `size` bytes; None where these are too many to be kept."""
+    """The next `size` bytes; None if these are too many to keep."""
     content, left = bytearray(), size
     while left > 0:
         piece = stream.read(min(left, 1 << 20))
@@ -210,7 +210,7 @@ def _read_probe(part: str, record: dict[str, Any] | None, graph: bytes | None) -
 
 
 def _read_facts(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a record is plain: text, numbers, and a few numbers in rows."""
+    """The plain entries of a record: text, numbers, and short lists of them."""
 
     def is_plain(value: Any, depth: int) -> bool:
         if isinstance(value, list):

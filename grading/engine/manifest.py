@@ -1,7 +1,7 @@
-"""Which files of the project are needed where: paths of folders, and of files that stand alone.
+"""Which files of the project are needed where: paths of folders and of single files.
 
-`support.files.find_files` lists what is in them. The four files that are handed in are left out of
-whatever goes to where a submission is graded: no solution is there.
+`support.files.find_files` lists what is in them. Where a submission is graded, the four
+files that are handed in are left out: no solution is there.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ PUBLIC_TESTS = "tests/graded"
 """The tests that are handed out."""
 
 PRIVATE_TESTS = "grading/private"
-"""The tests that are not, with what they know."""
+"""The tests that are not handed out, with what they know."""
 
 BUILD = ("data.py", "rnn_cells", "support")
-"""What a submission is given to run with."""
+"""What a submission gets to run with."""
 
 JUDGE = (
     "pyproject.toml",
@@ -47,7 +47,7 @@ IMPORTED_BY_DASK = (
     "grading/classroom/__init__.py",
     "grading/classroom/remote.py",
 )
-"""What a worker imports before it has unpacked all that it needs."""
+"""What a worker imports before it unpacks all that it needs."""
 
 GRADESCOPE = (
     *ONE_GRADING,
@@ -73,4 +73,4 @@ HANDOUT = (
     "tests/conftest.py",
     PUBLIC_TESTS,
 )
-"""What the students get; of the files that they hand in, without the solution."""
+"""What the students get; the files that they hand in come without the solution."""

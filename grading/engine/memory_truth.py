@@ -11,7 +11,7 @@ from grading.engine import builder
 
 
 class Truth:
-    """A test set, batch by batch, and what there is to say about it."""
+    """A test set, its right results, and those of common mistakes."""
 
     def __init__(self, probe: str, seed: int):
         self.probe = builder.MEMORY_TESTS[probe]
@@ -53,7 +53,7 @@ class Truth:
                 np.mean(self.losses)
             ),
             "it is the sum over the batches": np.sum(self.losses),
-            "it is that of the first batch alone; go on until the test set ends": self.losses[0],
+            "it is that of the first batch alone; continue until the test set ends": self.losses[0],
             "it is that of the last batch alone": self.losses[-1],
             "the smaller last batch is left out": (
                 penalties[: len(penalties) // size * size].mean()
@@ -62,11 +62,11 @@ class Truth:
             "it is every second batch's: fetch loss, outputs and labels in one session.run": (
                 np.mean(self.losses[::2])
             ),
-            "the variables are initialised anew, so that what was trained is lost": 7 * self.loss,
+            "the variables are initialised again, so what was trained is lost": 7 * self.loss,
         }
 
     def is_telling(self) -> bool:
-        """Whether no mistake gives by chance what is right."""
+        """Whether no mistake gives the right result by chance."""
         return not any(
             np.isclose(value, right, rtol=1e-3)
             for right, mistakes in (
@@ -79,7 +79,7 @@ class Truth:
 
 @functools.cache
 def choose_telling_seed(seed: int) -> int:
-    """A seed of the test sets, from which nobody can tell the judge's own."""
+    """A seed of the test sets; it does not tell the judge's own seed."""
     number = 0
     while True:
         chosen = zlib.crc32(f"part h, {number}, {seed}".encode())

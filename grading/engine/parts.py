@@ -21,7 +21,7 @@ class Part(NamedTuple):
     criteria: dict[str, float]
     """Points by criterion; a criterion is earned when all its tests pass."""
     needs: str | None = None
-    """The part that this one stands on."""
+    """The part that this one needs."""
 
     @property
     def points(self) -> float:

@@ -1,4 +1,4 @@
-"""Processes that run what may hang, crash or take too much: they are started, watched and ended."""
+"""Starts, watches and ends processes that may hang, crash or take too much."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TIMED_OUT = "timed out"
 CRASHED = "crashed"
 """The trouble of a process that ended by itself."""
 TROUBLES = (OUT_OF_MEMORY, TIMED_OUT, CRASHED)
-"""How a process ends before its time, the gravest first."""
+"""How a process ends before its time, the worst first."""
 
 
 class Trouble(NamedTuple):
@@ -46,7 +46,7 @@ class Process(subprocess.Popen):
     """A process that is watched."""
 
     trouble: Trouble | None = None
-    """Why it was ended, where that was for something else than its time."""
+    """Why it was ended, if that was not for its time."""
 
 
 Start = Callable[[list[str], Path], Process]
@@ -54,7 +54,7 @@ Start = Callable[[list[str], Path], Process]
 
 
 def start_python(arguments: list[str], folder: Path) -> Process:
-    """Starts Python as the user who runs this: with their rights, not shut away."""
+    """Starts Python as the user who runs this: with their rights, without a sandbox."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return Process(
         [sys.executable, *arguments],
@@ -80,7 +80,7 @@ def watch(process: Process, is_done: Callable[[], bool], seconds: float) -> bool
 
 
 def find_trouble(process: Process, seconds: float) -> Trouble:
-    """What to blame for a process that did not do what it was watched for, for so many seconds."""
+    """What to blame if a process did not do its work in so many seconds."""
     if process.trouble:
         return process.trouble
     if process.returncode is None:
@@ -89,7 +89,7 @@ def find_trouble(process: Process, seconds: float) -> Trouble:
 
 
 def describe_end(status: int) -> str:
-    """What ended a process; 128 is added to a signal's number by what waits for it in a sandbox."""
+    """What ended a process; in a sandbox, 128 is added to a signal's number."""
     number = -status if status < 0 else status - 128
     with contextlib.suppress(ValueError):
         return f"killed the process ({signal.Signals(number).name})"

@@ -1,4 +1,4 @@
-"""What is handed in: its files, and laying them out beside what is given.
+"""What is handed in: reads its files, and writes them beside what is given.
 
 Only the four files that the exercise asks for are taken; all others come from this tree.
 """
@@ -23,12 +23,12 @@ class Submission(NamedTuple):
     """The files of a submission."""
 
     files: Mapping[str, bytes]
-    """By name, of `SUBMITTED_FILES`."""
+    """By name, those of `SUBMITTED_FILES`."""
     missing: Mapping[str, str]
     """Why a file is not there, by name."""
 
     def get_lost_parts(self) -> dict[str, str]:
-        """Why a part cannot be built, by part, for a file that is not there."""
+        """By part, why it cannot be built, if its file is missing."""
         return {p: self.missing[PARTS[p].file] for p in PARTS if PARTS[p].file in self.missing}
 
 
@@ -50,12 +50,12 @@ def read_folder(folder: Path) -> Submission:
 
 
 def explain_too_large(file: str) -> str:
-    """Says that a file is not taken for its size."""
+    """Says that a file is too large."""
     return f"{file} is larger than {MAX_SOURCE >> 20} MiB: hand in code only"
 
 
 def explain_missing(file: str, names: Iterable[str]) -> str:
-    """Says that a file is missing, and which one of those there may be meant."""
+    """Says that a file is missing, and which other file may be meant."""
     wanted = file.rpartition("/")[2]
     alike = sorted(
         name

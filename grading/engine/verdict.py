@@ -1,7 +1,7 @@
 """What JUDGE is asked, what it answers, and the answer as Gradescope takes it.
 
-A verdict is plain data: a `PartVerdict` for each part, by its letter. The verdicts on several parts
-are merged by taking each part's own.
+A verdict is plain data: a `PartVerdict` for each part, by its letter. Verdicts on several parts
+are merged part by part.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Question(NamedTuple):
 
     build: Build
     seed: int
-    """Of the judge's draws."""
+    """Seeds the judge's draws."""
     parts: Sequence[str]
     """The parts whose tests are run."""
 
@@ -39,7 +39,7 @@ Verdict = Mapping[str, PartVerdict]
 
 
 def lose_all(reason: str) -> Verdict:
-    """The verdict that gives no points, for one and the same reason."""
+    """A verdict without points, with the same reason everywhere."""
     return {
         letter: PartVerdict(
             points=dict.fromkeys(part.criteria, 0),
@@ -62,11 +62,11 @@ def get_reasons(verdict: Verdict, part: str) -> list[str]:
 
 
 def make_report(verdict: Verdict | None, output: str, **more: Any) -> dict[str, Any]:
-    """Gradescope's record of a submission, a test a criterion.
+    """Gradescope's record of a submission, one test per criterion.
 
     Args:
-        verdict: None where there is none: then the record has neither a score nor tests.
-        output: What is said of the whole.
+        verdict: If it is None, the record has neither a score nor tests.
+        output: The text on the whole submission.
         more: Further entries of the record.
     """
     return {
