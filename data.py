@@ -4,9 +4,9 @@
     memory  3 1 4 ␣ ␣ ␣ # ␣ ␣ ␣  →  ␣ ␣ ␣ ␣ ␣ ␣ ␣ 3 1 4         recall digits after a lag
 
 Training sets draw fresh sequences in each pass. Their generator is keyed by (seed, epoch), so that
-a run resumed at epoch k sees what it would have seen. Test sets are the same in every pass, and
-their key is never a training set's. NumPy draws all sequences; the functions that do so, `draw_sin`
-and `draw_memory`, can be used without TensorFlow's graph.
+a run resumed at epoch k sees the same sequences. Test sets are the same in every pass, and their
+key is never a training set's. NumPy draws all sequences: `draw_sin` and `draw_memory` do not need
+TensorFlow's graph.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BATCHES_A_DRAW = 8
 """Number of batches drawn at a time: a call from the graph to Python takes longer than a draw."""
 
 TRAINING, TEST, CONTINUATION = range(3)
-"""What a generator is for, the first part of its key: keys of different purposes never coincide."""
+"""A generator's purpose, the first part of its key: different purposes never share a key."""
 
 BLANK, DELIMITER = "␣", "#"
 
@@ -61,7 +61,7 @@ def generate_sin_data(
 
     Returns:
         A set of batches (x [B, T, 1] float32, y [B, T] float32) with y[:, t] = x[:, t + 1, 0],
-        noise apart.
+        without the noise.
 
     Raises:
         ValueError: If a size is not a whole number from 1, or the noise is negative.
@@ -106,8 +106,8 @@ def generate_memory_data(
         recall_input="blank"   3 1 4 ␣ ␣ ␣ # ␣ ␣ ␣ → ␣ ␣ ␣ ␣ ␣ ␣ ␣ 3 1 4
         recall_input="truth"   3 1 4 ␣ ␣ ␣ # 3 1 → ␣ ␣ ␣ ␣ ␣ ␣ 3 1 4
 
-    "blank" leaves the cell to itself; "truth" is teacher forcing: while it recalls, the cell is
-    given the digit before the one it has to predict.
+    With "blank", the cell gets no help. "truth" is teacher forcing: while the cell recalls, it sees
+    the digit before the one that it must predict.
 
     Args:
         sz_dataset: Number of sequences in one pass.
@@ -116,16 +116,16 @@ def generate_memory_data(
         blank_separation_len: The number of blanks between the digits and the delimiter.
         num_digits: The number of kinds of digits (the sheet's 9: from 0 to 8).
         recall_input: "blank" or "truth".
-        min_blank_separation_len: If given, each sequence has a number of blanks of its own, uniform
-            from this to `blank_separation_len`, and is padded at its end to the length of the
-            longest: with blanks in x, with `PADDING` in y.
+        min_blank_separation_len: If given, each sequence has its own number of blanks, uniform from
+            this to `blank_separation_len`. Its end is padded to the longest length: with blanks in
+            x, with `PADDING` in y.
         seed: Seeds the generator, a whole number from 0.
         training: Whether each pass draws fresh sequences; otherwise all passes are the same.
         first_epoch: The epoch of a training set's first pass.
 
     Returns:
         A set of batches (x [B, T, C] float32 one-hot, y [B, T] int32), with C = `num_digits` + 2
-        symbols; the last L entries of y, padding apart, are the digits.
+        symbols; the last L entries of y before the padding are the digits.
 
     Raises:
         ValueError: If a size is not a positive whole number, `recall_input` is another word, or the
@@ -223,8 +223,8 @@ def get_memory_length(
     """T, the number of time steps of a sequence of the memory task.
 
     Raises:
-        ValueError: If `to_remember_len` is not positive, `blank_separation_len` negative, or
-            `recall_input` neither "blank" nor "truth".
+        ValueError: If `to_remember_len` is not positive, `blank_separation_len` is negative, or
+            `recall_input` is neither "blank" nor "truth".
     """
     _check_sizes(to_remember_len=to_remember_len)
     _check_sizes(minimum=0, blank_separation_len=blank_separation_len)
@@ -248,7 +248,7 @@ def to_human_readable(*sequences: np.ndarray, num_digits: int = 9) -> str:
 
     Args:
         *sequences: Each [T] integer symbols, or [T, C] one-hot or logits (their largest counts).
-        num_digits: The number of kinds of digits, which tells blank and delimiter from them.
+        num_digits: The number of kinds of digits; blank and delimiter follow them.
     """
     names = [*map(str, range(num_digits)), BLANK, DELIMITER, ""]  # the last for PADDING
     symbols = [np.argmax(s, axis=1) if np.ndim(s) == 2 else s for s in sequences]

@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = resolve_settings(args, parser, folder)
         result = run(settings, folder, resume=args.resume, tensorboard=args.tensorboard)
         print(report(result, settings, folder.path))
-    except BrokenPipeError:  # whoever read the output has gone, as `| head` does
+    except BrokenPipeError:  # the reader of the output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (KeyboardInterrupt, Exception) as error:
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(
     settings: Settings, folder: RunFolder, *, resume: bool = False, tensorboard: bool = False
 ) -> dict[str, Any]:
-    """Runs the experiment, once TensorFlow is there; what `result.json` holds."""
+    """Imports TensorFlow, runs the experiment, returns what `result.json` holds."""
     folder.prepare(resume=resume)
     with quiet_stderr(), without_keras():
         import experiment.run
@@ -113,13 +113,13 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("what to run").add_argument
     add("--cell", choices=("basic", "lstm"), required=True, help="the recurrent cell")
     add("--task", choices=("sin", "memory"), required=True, help="continue sines, or recall digits")
-    add("--seed", type=natural, metavar="N", help=f"of weights and data ({Settings.seed})")
+    add("--seed", type=natural, metavar="N", help=f"seeds weights and data ({Settings.seed})")
     add("--out-dir", type=_directory, metavar="DIR", help="where to write (runs/<task>-<cell>)")
     add(
         "--resume",
         action="store_true",
-        help="continue from the last checkpoint in the directory, with its settings; a run at a"
-        " constant learning rate can be given more --epochs",
+        help="continue from the last checkpoint in the directory, with its settings; at a"
+        " constant learning rate, you can give more --epochs",
     )
     add("--tensorboard", action="store_true", help="write summaries for TensorBoard, too")
     add("--debug", action="store_true", help="show the traceback of an error")
@@ -134,7 +134,7 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
     add("--hidden-size", type=positive_int, metavar="N", help="units of the cell")
     activation = CELL_DEFAULTS["basic"]["activation"]
     add("--activation", choices=("linear", "relu", "tanh"), help=f"basic only ({activation})")
-    add("--forget-bias", type=finite, metavar="X", help="lstm only: its initial value")
+    add("--forget-bias", type=finite, metavar="X", help="lstm only: initial forget bias")
     add(
         "--chrono",
         action="store_const",
@@ -145,8 +145,8 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
         "--match-params",
         action="store_const",
         const=True,
-        help="lstm only: as many units as keep the network within the number of parameters of the"
-        " basic one with --hidden-size units",
+        help="lstm only: the most units that give no more parameters than the basic network with"
+        " --hidden-size units",
     )
 
 
@@ -154,8 +154,8 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("training").add_argument
     add("--epochs", type=positive_int, metavar="N", help="passes over the training set")
     size = Settings.train_size
-    add("--train-size", type=positive_int, metavar="N", help=f"sequences an epoch ({size})")
-    add("--batch-size", type=positive_int, metavar="N", help="sequences a training step")
+    add("--train-size", type=positive_int, metavar="N", help=f"sequences per epoch ({size})")
+    add("--batch-size", type=positive_int, metavar="N", help="sequences per training step")
     add(
         "--optimizer",
         choices=("gradient_descent", "momentum", "rmsprop", "adam"),
@@ -168,12 +168,12 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         "--towers",
         type=positive_int,
         metavar="N",
-        help="parts of a batch that are trained on side by side, a core each (all cores)",
+        help="parts of a batch that are trained side by side, one per core (all cores)",
     )
     add(
         "--unroll",
         choices=("auto", "static", "dynamic"),
-        help="whether all time steps stand in the graph, or a loop; auto: a loop for long sequences"
+        help="static: all time steps in the graph; dynamic: a loop; auto: a loop for long sequences"
         f" ({Settings.unroll})",
     )
 
@@ -182,7 +182,7 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
     default = TASK_DEFAULTS["sin"]
     add = parser.add_argument_group("sin task").add_argument
     samples, noise = default["num_samples"], default["input_noise"]
-    add("--num-samples", type=positive_int, metavar="N", help=f"of a training curve ({samples})")
+    add("--num-samples", type=positive_int, metavar="N", help=f"per training curve ({samples})")
     add(
         "--input-noise",
         type=not_negative,
@@ -233,7 +233,7 @@ def _describe_defaults() -> str:
 def resolve_settings(
     args: argparse.Namespace, parser: argparse.ArgumentParser, folder: RunFolder
 ) -> Settings:
-    """What was given, completed by the defaults or, to resume, by the folder's `config.json`.
+    """The given settings, completed by the defaults or, to resume, by `config.json`.
 
     Wrong usage ends the program with exit status 2.
     """
@@ -317,7 +317,7 @@ def _is_interrupt(error: BaseException) -> bool:
 
 
 def _explain_interrupt(argv: Sequence[str], settings: Settings | None, folder: RunFolder) -> str:
-    if not folder.holds(settings):  # before the run has begun there may be another one's checkpoint
+    if not folder.holds(settings):  # the checkpoint may be an earlier run's
         return "interrupted before the first epoch ended: there is nothing to continue from"
     rerun = shlex.join(["python", "main.py", *(arg for arg in argv if arg != "--resume")])
     return f"interrupted; continue from the last finished epoch with: {rerun} --resume"

@@ -125,10 +125,10 @@ def run_memory_test(
         to_remember_len: L; the accuracy is that of the last L outputs.
 
     Returns:
-        The loss and the accuracy; each sequence counts the same, however the batches were cut.
+        The loss and the accuracy; each sequence counts the same, in batches of any size.
     """
-    # Part (h): run the initialiser, then batch after batch until the test set ends, and average so
-    # that each sequence counts the same, in a smaller last batch, too.
+    # Part (h): run the initialiser, then batch after batch until the test set ends. Average so that
+    # each sequence counts the same, also in a smaller last batch.
     ### BEGIN SOLUTION
     loss_sum, correct = 0.0, []
     fetches = [loss, outputs[-to_remember_len:], labels]
@@ -148,7 +148,7 @@ def select_recalled(
     Args:
         outputs: List of T logits [B, C].
         labels: The true symbols [B, T], padded by `data.PADDING`.
-        to_remember_len: L; of each sequence, the last L outputs that are not padding.
+        to_remember_len: L; the last L outputs before a sequence's padding are selected.
 
     Returns:
         List of L logits [B, C], and their labels [B, L].
@@ -223,8 +223,8 @@ def plot_recall(
 
 def _is_recalled(logits: list[np.ndarray], truth: np.ndarray) -> np.ndarray:
     """Which of the last digits [B, L] are right, for logits L x [B, C] and symbols [B, T]."""
-    # Part (h): compare the most likely symbols with the last true ones; run_memory_test can use it,
-    # plot_recall does.
+    # Part (h): compare the most likely symbols with the last true ones; run_memory_test can use
+    # this function, and plot_recall uses it.
     ### BEGIN SOLUTION
     recalled = np.argmax(logits, axis=2).T
     return recalled == truth[:, -len(logits) :]

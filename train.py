@@ -25,10 +25,10 @@ OPTIMIZERS = {
 """The optimizers of `get_train_op` by name: functions of the learning rate."""
 
 GRADIENT_NORM = "gradient_norm"
-"""The graph collection of the global gradient norms before clipping, one a training operation."""
+"""The graph collection of the global gradient norms before clipping, one per training operation."""
 
 LEARNING_RATE = "learning_rate"
-"""The graph collection of the learning rates, one a training operation."""
+"""The graph collection of the learning rates, one per training operation."""
 
 
 class TrainingError(ExplainedError):
@@ -59,7 +59,7 @@ def get_loss_sin(outputs: list[tf.Tensor], y: tf.Tensor) -> tf.Tensor:
         A scalar.
 
     Raises:
-        ValueError: If the predictions are not of the shape of y (they might be broadcast to it).
+        ValueError: If the predictions do not have the shape of y (they might be broadcast).
     """
     # Part (e): the mean squared error over all time steps and the batch.
     ### BEGIN SOLUTION
@@ -95,7 +95,7 @@ def get_loss_memory_padded(outputs: list[tf.Tensor], y: tf.Tensor) -> tf.Tensor:
         y: The true symbols [B, T], or `data.PADDING` where nothing is asked.
 
     Returns:
-        A scalar, the mean over the sequences of the mean over the steps of each.
+        A scalar: the mean over each sequence's steps, then over the sequences.
     """
     asked = tf.cast(tf.not_equal(y, PADDING), tf.float32)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
@@ -112,7 +112,7 @@ def get_learning_rate(
     Args:
         learning_rate: The initial learning rate.
         decay: "constant", or "cosine": down to 0 along half a cosine over `nbr_steps` steps of the
-            global step, which is created where the graph has none (Loshchilov & Hutter 2017).
+            global step, which is created if the graph has none (Loshchilov & Hutter 2017).
         nbr_steps: The number of training steps, for "cosine".
 
     Raises:
@@ -136,7 +136,7 @@ def get_train_op(
 
     Longer gradients are scaled to the norm `clip_norm` and keep their direction (Pascanu et al.
     2013); shorter ones stay as they are. The norm before clipping is added to the graph collection
-    `GRADIENT_NORM`, the learning rate to `LEARNING_RATE`. Increments the global step where one
+    `GRADIENT_NORM`, the learning rate to `LEARNING_RATE`. Increments the global step if one
     exists.
 
     Args:
@@ -174,10 +174,10 @@ class Keeper(Protocol):
     """Keeps a training, so that it can be continued: see `experiment.checkpoints`."""
 
     def restore(self) -> list[EpochMetrics]:
-        """Restores the variables; the metrics of the epochs until then."""
+        """Restores the variables; returns the metrics of the epochs so far."""
 
     def keep(self, history: list[EpochMetrics]) -> None:
-        """Writes down an epoch, the last one of the history."""
+        """Saves the last epoch of the history."""
 
     def close(self) -> None:
         """Ends the work, after the last epoch."""
@@ -196,14 +196,14 @@ def run_training(
 
     Args:
         sess: A session of the graph.
-        nbr_epochs: The number of passes over the training set, all told.
+        nbr_epochs: The number of passes over the training set, in total.
         train_op: What `get_train_op` returned.
         total_loss: A scalar, fetched in each step.
         it_train_init: The initialiser of the iterator over the training set, run for each epoch.
-        checkpoints: What keeps the training, epoch by epoch, and may continue an earlier one.
+        checkpoints: Keeps the training, epoch by epoch, and may continue an earlier one.
 
     Returns:
-        The metrics of all epochs, those before a resumption included.
+        The metrics of all epochs, also of those before a resumption.
 
     Raises:
         DivergenceError: At the first loss or gradient norm that is not finite. The last checkpoint
@@ -250,7 +250,7 @@ def _run_epoch(
         if not (np.isfinite(loss) and np.isfinite(norm)):
             raise DivergenceError(
                 f"training diverged: the loss is {loss:.4g} and the gradient norm {norm:.4g} in"
-                f" step {len(steps)} of epoch {epoch}: start anew with a lower learning rate"
+                f" step {len(steps)} of epoch {epoch}: start again with a lower learning rate"
                 f" (--learning-rate, now {rate:.4g}) or clipping norm (--clip-norm)"
             )
         bar.set_postfix(loss=loss, gradient_norm=norm, refresh=False)

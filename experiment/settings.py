@@ -183,7 +183,7 @@ def lengthen(saved: Settings, given: Mapping[str, Any]) -> Settings:
     """The settings of a run that is continued: those of its start, or more epochs.
 
     Raises:
-        SettingsError: If a given setting is not the run's. For more epochs, the rate must be constant.
+        SettingsError: If a given setting is not the run's. More epochs need a constant rate.
     """
     given = {name: value for name, value in given.items() if value is not None}
     for name, value in given.items():

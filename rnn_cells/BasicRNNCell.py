@@ -2,8 +2,7 @@
 
     h_t = activation((x_t h_{t-1}) W + b)
 
-The brackets denote concatenation. Word for word as on the sheet there is no activation: the cell is
-linear.
+The brackets denote concatenation. On the sheet there is no activation: the cell is linear.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The long short-term memory cell (the sheet's parts c and d).
 
 Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000; without peepholes, as in
-TensorFlow 1.x's BasicLSTMCell. Gates are sigmoid, candidate and output of the memory tanh.
+TensorFlow 1.x's BasicLSTMCell. Gates are sigmoid; the candidate and the memory's output are tanh.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class MyLSTMCell(RNNCell):
         n_out: H, the hidden size.
         forget_bias: Initial value of the forget gate's bias; 1 lets the memory persist from the
             start (Jozefowicz et al. 2015).
-        chrono: The longest lag in time steps that the memory should bridge, for the chrono
-            initialisation in place of `forget_bias`: forget biases log U[1, chrono - 1], the input
-            gate's biases their negatives (Tallec & Ollivier 2018).
+        chrono: The longest lag in time steps that the memory should bridge. It gives the chrono
+            initialisation in place of `forget_bias`: the forget biases are log U[1, chrono - 1],
+            the input gate's biases are their negatives (Tallec & Ollivier 2018).
 
     Raises:
         ValueError: If a size is not a whole number from 1, or `chrono` is less than 2.

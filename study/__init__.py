@@ -9,6 +9,6 @@
 Each leaves a table (CSV) and a figure in runs/study/. Finished experiments are kept there, too: a
 stopped study continues where it was. See `python -m study --help`.
 
-`questions` says which experiments a question needs, `cases` how one is run with several seeds at
-its best learning rate, `runner` runs and keeps them, `figures` draws what came out.
+`questions` says which experiments a question needs. `cases` runs one with several seeds at its best
+learning rate. `runner` runs and keeps them. `figures` draws the results.
 """

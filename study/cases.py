@@ -11,24 +11,24 @@ from experiment.settings import complete
 from study.runner import Row, RunAll
 
 SEEDS = (0, 1, 2)
-"""Of the runs that are reported."""
+"""Seeds of the runs that are reported."""
 SEARCH_SEED = 100
-"""Of the runs that only choose a learning rate."""
+"""Seed of the runs that only choose a learning rate."""
 SEARCH_SHARE = 0.25
-"""Updates of a run that only tries a learning rate, for one of those that are reported."""
+"""The share of the epochs that a run takes if it only tries a learning rate."""
 
 
 class Case(NamedTuple):
     """A cell on a task, to be run with several seeds at its best learning rate."""
 
     names: Row
-    """What it is called in the table."""
+    """Its names in the table."""
     settings: dict[str, Any]
-    """Of its runs, without the learning rate and the seed."""
+    """Its runs' settings, without the learning rate and the seed."""
     rates: Sequence[float] = ()
     """The learning rates to choose from."""
     search_share: float = SEARCH_SHARE
-    """Of the epochs, what a run takes that only tries a learning rate."""
+    """As `SEARCH_SHARE`."""
 
     def get_search_epochs(self) -> int:
         return max(1, int(self.settings["epochs"] * self.search_share))
@@ -37,7 +37,7 @@ class Case(NamedTuple):
 def search_and_run(run_all: RunAll, cases: Sequence[Case]) -> list[Row]:
     """Runs each case with each seed at its best learning rate.
 
-    The rate is chosen by one run for each, of another seed and maybe of fewer updates.
+    One run per rate chooses it, with another seed and maybe with fewer updates.
 
     Returns:
         The rows of all runs, with the `stage` "search" or "run".
@@ -67,13 +67,13 @@ def with_each_seed(case: Case, change: dict[str, Any]) -> list[tuple[Case, dict[
 
 
 def run_cases(run_all: RunAll, runs: Sequence[tuple[Case, dict[str, Any]]]) -> list[Row]:
-    """Runs each case with the changes of its settings beside it."""
+    """Runs each case with the changed settings beside it."""
     rows = run_all([fill_in({**case.settings, **change}) for case, change in runs])
     return [{**case.names, **row} for (case, _), row in zip(runs, rows, strict=True)]
 
 
 def get_badness(row: Row) -> float:
-    """What the best learning rate has least of."""
+    """The error that is smallest at the best learning rate."""
     badness = row.get("continuation_mse", row.get("test_loss", math.inf))
     return badness if math.isfinite(badness) else math.inf
 

@@ -24,7 +24,7 @@ LINES = {
     "LSTM, forget bias 1": {"color": "tab:orange", "linestyle": ":", "marker": "^"},
     "LSTM, chrono": {"color": "tab:red", "linestyle": "--", "marker": "s"},
 }
-"""How each cell is drawn, told apart without colours, too."""
+"""How each cell is drawn; a figure's lines differ without colours, too."""
 
 
 def plot_recall(rows: list[Row], path: Path, xlabel: str, title: str) -> None:
@@ -106,7 +106,7 @@ def plot_reach(rows: list[Row], path: Path) -> None:
 
 
 def plot_sine(rows: list[Row], path: Path) -> None:
-    """Above, the error over the horizon; beneath, what the variants change."""
+    """Top: the error over the horizon. Bottom: what the variants change."""
     import numpy as np
 
     figure, (over_horizon, of_variants) = new_figure(
@@ -172,7 +172,7 @@ def _draw_dots(
 
 
 def plot_optimizers(rows: list[Row], path: Path) -> None:
-    """A panel a task: what each optimizer achieved, a point a seed."""
+    """One panel per task: what each optimizer achieved, one point per seed."""
     figure, panels = new_figure("Each optimizer at its best learning rate", nbr_panels=2)
     for task, axes in zip(("memory", "sin"), panels, strict=True):
         models = [model for of_task, model in questions.OPTIMIZER_CASES if of_task == task]
@@ -191,7 +191,7 @@ def plot_optimizers(rows: list[Row], path: Path) -> None:
 
 
 def new_figure(title: str, nbr_panels: int = 1) -> tuple[Figure, Any]:
-    """A figure, and its axes or, where there are several panels, an array of them."""
+    """A figure and its axes; for several panels, an array of axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4.5 * nbr_panels), layout="constrained")

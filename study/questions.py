@@ -59,7 +59,7 @@ def answer_span(run_all: RunAll) -> list[Row]:
 
 
 def answer_variable_lag(run_all: RunAll) -> list[Row]:
-    """The same, each sequence with a number of blanks of its own, from none to the lag."""
+    """The same, but each sequence has its own number of blanks, from 0 to the lag."""
     return _answer_recall(run_all, VARIABLE_LAG, VARIABLE_LAGS, VARIABLE_LAG_RATES)
 
 
@@ -109,7 +109,7 @@ REACH_RUNS: tuple[tuple[str, int, dict[str, Any]], ...] = (  # model, lag, its s
     ("LSTM, chrono", 200, {**REACH_LSTM, "hidden_size": 128, "learning_rate": 1e-2, "epochs": 300}),
 )
 SOLVED = 0.99
-"""The recall accuracy from which a lag is solved."""
+"""A lag is solved from this recall accuracy on."""
 
 
 def answer_reach(run_all: RunAll) -> list[Row]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from experiment.model import Model
 
 LOSSES_IN_A_ROW = 3
-"""Number of times in a row that the workers may be lost without finishing an experiment."""
+"""The study ends if the workers are lost so often without finishing an experiment."""
 
 Row = dict[str, Any]
 """An experiment's settings and what it achieved."""
@@ -45,13 +45,13 @@ def run_experiment(settings: dict[str, Any]) -> dict[str, Any]:
     """Trains and tests one network.
 
     Args:
-        settings: Fields of `Settings`, complete; it uses a core for each of its `towers`.
+        settings: All fields of `Settings`; the experiment uses one core per tower.
 
     Returns:
-        What it achieved: `test_loss`, and `recall_accuracy` (memory) or `continuation_mse` and
-        `squared_errors`, the mean squared errors at each step of the continuation (sin); whether it
-        `diverged`, in place of all these; `hidden_size`, `parameters`, `updates`, and the `seconds`
-        of wall clock for building, training and testing.
+        Whether it `diverged`. If not, what it achieved: `test_loss`, and `recall_accuracy` (memory)
+        or `continuation_mse` and `squared_errors`, the mean squared errors at each step of the
+        continuation (sin). Also `hidden_size`, `parameters`, `updates`, and the `seconds` of wall
+        clock for building, training and testing.
     """
     os.environ["TQDM_DISABLE"] = "1"  # the study has a progress bar of its own
     with quiet_stderr(), without_keras():
@@ -122,7 +122,7 @@ class Runner:
         self._bar.close()
 
     def run_all(self, experiments: Sequence[dict[str, Any]]) -> list[Row]:
-        """Runs what is not finished already; a lost worker costs a repeat of its experiment."""
+        """Runs what is not finished yet; repeats an experiment whose worker was lost."""
         achieved: dict[str, dict[str, Any]] = {}
         to_run = {}
         for settings in experiments:
@@ -162,7 +162,7 @@ class Runner:
                     yield keys.pop(future), future.result()
 
     def _get_key(self, settings: dict[str, Any]) -> str:
-        """Experiments of the same settings are the same: also of different questions."""
+        """Experiments with the same settings are the same, also in different questions."""
         text = json.dumps(settings, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -177,7 +177,7 @@ class Runner:
 
 
 def write_table(rows: list[Row], path: Path) -> None:
-    """A row an experiment; settings that no row has, and whole curves, are left out."""
+    """One row per experiment, without settings that no row has and without whole curves."""
     columns = dict.fromkeys(name for row in rows for name in row)
     columns = [
         name

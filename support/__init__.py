@@ -1,4 +1,4 @@
-"""What everything may use and what knows no network: files, the terminal, parallel work.
+"""What all others may use: files, the terminal, parallel work. It knows no neural network.
 
 Nothing in here imports TensorFlow.
 """

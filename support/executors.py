@@ -19,7 +19,7 @@ from pathlib import Path
 from support.errors import ExplainedError
 
 CONNECT_TIMEOUT = "5s"
-"""For the scheduler of a cluster to answer."""
+"""How long a cluster's scheduler may take to answer."""
 
 
 class ExecutorError(ExplainedError):
@@ -56,7 +56,7 @@ def _start_worker() -> None:
     from tqdm import tqdm
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    tqdm.set_lock(threading.RLock())  # and no semaphore, which would outlive it
+    tqdm.set_lock(threading.RLock())  # a semaphore would outlive the worker
 
 
 @contextlib.contextmanager
@@ -66,9 +66,9 @@ def dask_executor(
     """The workers of a Dask cluster; no disk is shared.
 
     Args:
-        address: Of the scheduler.
-        sources: The files that are sent there, by their paths in an archive. Dask imports what is
-            a module at its top, on the scheduler as on the workers.
+        address: The scheduler's address.
+        sources: The files that are sent there, by their paths in an archive. Dask imports the
+            modules at its top, on the scheduler and on the workers.
         scratch: The folder for temporary files; the system's, if none is given.
 
     Raises:
@@ -100,10 +100,10 @@ def dask_executor(
 
 @contextlib.contextmanager
 def deferred_interrupts() -> Iterator[Callable[[], None]]:
-    """Lets Ctrl-C and SIGTERM wait until what this gives is called, or the end of the block.
+    """Lets Ctrl-C and SIGTERM wait until the block ends or calls what this yields.
 
-    There they raise KeyboardInterrupt. Anywhere else they could leave one of the executor's locks
-    taken, and all waiting for it.
+    There they raise KeyboardInterrupt. Elsewhere they could leave one of the executor's locks
+    taken, and all would wait for it.
     """
     caught: list[int] = []
 

@@ -17,7 +17,7 @@ UNFINISHED = ".unfinished-"
 
 
 def find_files(*paths: str, root: Path = ROOT, without: Collection[str] = ()) -> dict[str, Path]:
-    """The files of the project at some paths, each of a file or of a whole folder.
+    """The files of the project at some paths; each path is a file or a whole folder.
 
     Args:
         *paths: Relative to `root`.

@@ -1,4 +1,4 @@
-"""Importing TensorFlow without what nobody here needs of it."""
+"""Importing TensorFlow without a part that nobody here needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 KERAS = "keras._tf_keras.keras"
-"""The module that TensorFlow imports for `tf.keras`, and does without if it is not there."""
+"""TensorFlow imports this module for `tf.keras`, and also works without it."""
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The command line and the screen: options, wrong usage, and what TensorFlow says of its own."""
+"""The command line and the screen: options, wrong usage, and TensorFlow's messages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ positive = _number(float, lambda number: number > 0, "a positive number")
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Keeps off the screen what C++ writes to standard error, unless the block fails.
+    """Hides what C++ writes to standard error, unless the block fails.
 
     TensorFlow reports missing GPUs while it is imported, before it reads its log level.
     """
@@ -60,9 +60,9 @@ def quiet_stderr() -> Iterator[None]:
 
 
 WHERE_IN_THE_GRAPH = ("[[", "for '{{node", "{{node")
-"""What begins the part of TensorFlow's message that says where in the graph it happened."""
+"""Here TensorFlow's message begins to say where in the graph it happened."""
 HEADINGS = ("Graph execution error", "Detected at", "Node:", "Original stack trace", "File ")
-"""How the lines of TensorFlow's message begin that tell nothing to a reader."""
+"""Lines of TensorFlow's message that begin so tell a reader nothing."""
 
 
 def trim_message(error: BaseException, longest: int = 300) -> str:
