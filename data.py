@@ -50,7 +50,7 @@ def generate_sin_data(
 
     Args:
         sz_dataset: Number of curves in one pass.
-        sz_batch: B; the last batch of a pass is smaller where it must be.
+        sz_batch: B; the last batch of a pass may be smaller.
         num_samples: T, the number of samples of a curve.
         input_noise: Standard deviation of normal noise on the inputs of a training set; the truth
             has none. A network that will run on its own predictions should not learn to rely on
@@ -111,7 +111,7 @@ def generate_memory_data(
 
     Args:
         sz_dataset: Number of sequences in one pass.
-        sz_batch: B; the last batch of a pass is smaller where it must be.
+        sz_batch: B; the last batch of a pass may be smaller.
         to_remember_len: L, the number of digits.
         blank_separation_len: The number of blanks between the digits and the delimiter.
         num_digits: The number of kinds of digits (the sheet's 9: from 0 to 8).

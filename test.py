@@ -234,7 +234,7 @@ def _is_recalled(logits: list[np.ndarray], truth: np.ndarray) -> np.ndarray:
 def _plot_continuation(
     curves: np.ndarray, generated: np.ndarray, squared_error: np.ndarray, rnn_type: str
 ) -> Figure:
-    """The first curves above one another, the error over the horizon beneath them."""
+    """The first curves above one another, the error over the horizon below them."""
     t = SIN_STEP * np.arange(curves.shape[1])
     figure = Figure(figsize=(9, 10), layout="constrained")
     figure.suptitle(

@@ -1,11 +1,10 @@
-"""How long a class takes: submissions a minute, and seconds each.
+"""How long a class takes: submissions per minute, and seconds each.
 
     python -m benchmarks.classroom
 
 Grades classes of 10, 30 and 300 honest submissions, each different, with the command that a
-course uses, and beside it times what the import of TensorFlow takes of it: once for BUILD and once
-for JUDGE. Prints a table and writes it to benchmarks/results/classroom.md. Half an hour on
-2 cores.
+course uses. Also times the import of TensorFlow, which happens twice for each: in BUILD and in
+JUDGE. Prints a table and writes it to benchmarks/results/classroom.md. Half an hour on 2 cores.
 """
 
 from __future__ import annotations
@@ -31,7 +30,8 @@ SIZES = (10, 30, 300)
 def run(command: list) -> tuple[float, float]:
     """Seconds of wall clock, and of all cores together, that a command takes.
 
-    The latter are the whole machine's, as a sandbox's are nobody else's: it should be quiet.
+    The second number is the whole machine's, so the machine should be quiet: a sandbox's time is
+    not counted for the command.
     """
     before, started = psutil.cpu_times(), time.perf_counter()
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)

@@ -48,7 +48,7 @@ PICTURES = {
     "continuation-basic.png": ("--cell basic --task sin", "continuation.png"),
     "recall-lstm.png": ("--cell lstm --task memory", "recall.png"),
 }
-"""The pictures of README and docs: of which line, and which of its figures."""
+"""The pictures of README and docs: the line, and which of its figures."""
 
 
 def run_all() -> None:

@@ -2,9 +2,9 @@
 
     python -m benchmarks.grading
 
-Grades the reference, and the blank handout, with the command that a course uses, and beside it
-times the import of TensorFlow, which happens twice in each grading, in two processes at once.
-Prints medians of wall-clock seconds.
+Grades the solution and the blank handout with the command that a course uses. Also times the import
+of TensorFlow, which happens twice in each grading, in two processes at once. Prints medians of
+wall-clock seconds.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What long sequences cost: seconds to the first step, milliseconds a step, memory.
+"""What long sequences cost: seconds to the first step, milliseconds per step, memory.
 
     python -m benchmarks.length
 
-Both cells with 64 hidden units on batches of 50 sines, unrolled and as a loop, for sequences of 100
-to 2,000 steps, each in a process of its own. Prints a table and writes it to
+Trains both cells with 64 hidden units on batches of 50 sines, unrolled and as a loop. Sequences
+have 100 to 2,000 steps. Each measurement has a process of its own. Prints a table and writes it to
 benchmarks/results/length.md.
 """
 

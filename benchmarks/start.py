@@ -2,8 +2,8 @@
 
     python -m benchmarks.start
 
-Runs main.py, and beside it the same network in Keras and PyTorch, each in a fresh process, imports
-included; the last rows are sequences of a thousand and of two thousand steps. Prints a table of
+Runs main.py, and the same network in Keras and PyTorch, each in a fresh process, with its imports.
+The last rows are sequences of a thousand and of two thousand steps. Prints a table of
 medians and writes it to benchmarks/results/start.md.
 """
 
@@ -35,7 +35,7 @@ LINES = {
     "--cell lstm --task memory --blank-separation-len 983": ("lstm", 50, 1000, 128, 11),
     "--cell lstm --task memory --blank-separation-len 1983": ("lstm", 50, 2000, 128, 11),
 }
-"""What is run, and the work that it is: cell, batch, time steps, hidden units, inputs."""
+"""What is run, and its work: cell, batch, time steps, hidden units, inputs."""
 PEERS = tuple(
     name
     for name, package in (("Keras", "keras"), ("PyTorch", "torch"))
@@ -76,7 +76,7 @@ def run_peer(name: str, line: str) -> None:
 
 
 def measure(call: str) -> float:
-    """Seconds until a fresh process has called a function of this module to its first step."""
+    """Seconds until a function of this module reaches its first step in a fresh process."""
     start = time.perf_counter()
     command = [sys.executable, "-c", f"from benchmarks import start; start.{call}"]
     with subprocess.Popen(

@@ -1,13 +1,13 @@
-"""One training step (forward, backward, clip, apply), beside what a user would pick instead.
+"""One training step (forward, backward, clip, apply), and what a user would pick instead.
 
     python -m benchmarks.step
 
-Both cells at four shapes; the peers are Keras's layers, PyTorch's, TensorFlow's own cells under
-`static_rnn`, and `BlockLSTM`, each as its documentation would have it, with plain gradient descent
-at a learning rate of 0.01 and gradients clipped at a global norm of 5. Each has a process of its
-own and they take turns, so that a busy moment of the machine hits all of them. Prints a table of
+Measures both cells at four shapes. The peers are the layers of Keras and of PyTorch, TensorFlow's
+own cells under `static_rnn`, and `BlockLSTM`. Each is used as its documentation says, with plain
+gradient descent at a learning rate of 0.01 and gradients clipped at a global norm of 5. Each has a
+process of its own, and they take turns, so a busy moment hits all of them. Prints a table of
 medians and ratios, and writes it with all figures to benchmarks/results/step.{md,json}. PyTorch is
-left out where it is not installed. Twenty minutes.
+left out if it is not installed. Twenty minutes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LEARNING_RATE, CLIP_NORM = 0.01, 5.0
 WARM_UP = 3
 """Number of steps that are not counted."""
 PAUSE = 0.3
-"""Seconds between two turns: PyTorch's threads go on spinning for some time."""
+"""Seconds between two turns: PyTorch's threads keep spinning for some time."""
 
 
 class Work(NamedTuple):
@@ -166,7 +166,7 @@ def build_keras_unrolled(work: Work) -> Step:
 
 
 def build_pytorch(work: Work) -> Step:
-    """`nn.RNN` knows no linear cell: its tanh comes on top."""
+    """`nn.RNN` has no linear cell: it also computes a tanh."""
     import torch
     from torch import nn
 
@@ -192,7 +192,7 @@ def build_pytorch(work: Work) -> Step:
 
 
 def build_floor(work: Work) -> Step:
-    """The products and activations of such a step alone, as few and large as can be.
+    """Only the products and activations of such a step, as few and as large as possible.
 
     No step waits for another, nothing is added, multiplied or copied.
     """
@@ -272,7 +272,7 @@ def _make_step(loss: Any, config: Any = None) -> Step:
 
 
 def _start_session(config: Any = None) -> Any:
-    """A session, of peers as TensorFlow configures it."""
+    """A session; for peers, as TensorFlow configures it."""
     import tensorflow.compat.v1 as tf
 
     session = tf.Session(config=config)
@@ -348,7 +348,7 @@ def start_processes() -> Iterator[dict[str, ProcessPoolExecutor]]:
 def measure(
     processes: dict[str, ProcessPoolExecutor], work: Work, nbr_turns: int, nbr_steps: int
 ) -> dict[str, dict[str, float]]:
-    """Seconds of the first step with all before it, and the median step, of each contender."""
+    """For each contender, seconds until its first step is done, and its median step."""
     contenders = {
         name: process
         for name, process in processes.items()

@@ -69,7 +69,7 @@ def trim_message(error: BaseException, longest: int = 300) -> str:
     """The line of TensorFlow's message that tells what happened, not where in the graph.
 
     Returns:
-        At most `longest` characters; the name of the error's type where there is no message.
+        At most `longest` characters; the name of the error's type if there is no message.
     """
     message = str(getattr(error, "message", None) or error)
     for mark in WHERE_IN_THE_GRAPH:

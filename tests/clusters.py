@@ -8,7 +8,7 @@ import sys
 
 @contextlib.contextmanager
 def start_cluster(folder):
-    """A scheduler and two workers on loopback, away from the sources; address and workers."""
+    """A scheduler on loopback and two workers, which see no sources; yields address and workers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"

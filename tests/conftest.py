@@ -13,7 +13,7 @@ pytest_plugins = ["grading.engine.points"]
 @pytest.fixture
 def sess():
     """A session of a fresh default graph."""
-    import tensorflow.compat.v1 as tf  # not for wrong usage, which is to be answered at once
+    import tensorflow.compat.v1 as tf  # wrong usage is answered without it
 
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(0)

@@ -1,6 +1,6 @@
-"""The equations once more, in NumPy and float64, written independently of the project's code.
+"""The equations again, in NumPy and float64, written independently of the project's code.
 
-The cells are those of `grading.private.oracle`, with weights laid out as the project's. B = batch,
+The cells are those of `grading.private.oracle`, with weights in the project's layout. B = batch,
 T = time steps, I = inputs, H = hidden units, C = classes.
 """
 

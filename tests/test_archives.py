@@ -1,4 +1,4 @@
-"""What groups hand in: archives of all kinds, and the names that they have."""
+"""What groups hand in: archives of all kinds, and their names."""
 
 import contextlib
 import gzip
@@ -88,7 +88,7 @@ def device(info):
 
 
 def header(info):
-    """A header of digits, which keeps tarfile busy for the square of their number."""
+    """A header of n digits, which keeps tarfile busy for about n^2 steps."""
     if info.name == "1":
         info.type = tarfile.XHDTYPE
 
@@ -196,7 +196,7 @@ def test_an_archive_in_an_archive_is_not_opened(tmp_path):
 @settings(deadline=None)
 @given(kind=st.sampled_from(["zip", "tar.gz"]), data=st.data())
 def test_damage_of_any_kind_is_refused_or_harmless(kind, data, tmp_path_factory):
-    """Bytes overwritten, left out or added: no error but a refusal, and no file of another name."""
+    """After any damage to its bytes, an archive is refused, or has no file of another name."""
     folder = tmp_path_factory.mktemp("damaged")
     path = (make_zip if kind == "zip" else make_tar)(folder / f"a.{kind}", TREE)
     content = bytearray(path.read_bytes() if kind == "zip" else gzip.decompress(path.read_bytes()))

@@ -23,7 +23,7 @@ sizes = st.integers(1, 5)
 
 
 def random_weights(sess, rng, scale=0.7):
-    """Gives all variables of the graph random values, and returns those by name."""
+    """Gives all variables of the graph random values, and returns these by name."""
     values = {}
     for variable in tf.global_variables():
         values[variable.op.name] = rng.normal(0, scale, variable.shape).astype(np.float32)
@@ -297,7 +297,7 @@ def test_the_lstm_cell_equals_tensorflows_block_lstm(sess):
     ids=["unit forget bias", "equal biases", "no bias"],
 )
 def test_the_lstm_cell_gives_the_numbers_in_keras_own_test(sess, bias, forget_bias, published):
-    """keras/src/layers/rnn/lstm_test.py, test_correctness; a number a row, the units alike."""
+    """keras/src/layers/rnn/lstm_test.py, test_correctness: one number per row, for all units."""
     cell = MyLSTMCell(4, 3)
     w, b = tf.global_variables()
     w.load(np.concatenate([np.full([4, 12], 0.01), np.full([3, 12], 0.02)]), sess)

@@ -73,7 +73,7 @@ NAMES = {
     "_".join(map(str, range(10_000, 10_040))) + ".zip": ("10000_10001_", 1),
     b"11111_22222_33333_\xfc.zip".decode("utf-8", "surrogateescape"): ("11111_22222_33333", 1),
 }
-"""Names of archives, with the groups they tell and the number of flags."""
+"""Names of archives, each with its group and its number of flags."""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -426,7 +426,7 @@ def test_two_at_once_do_not_share_a_gradebook(small_class, tmp_path):
 
 
 def judge_but(stops):
-    """What stands in for JUDGE: a verdict of all points of a part, but where `stops` says so."""
+    """Replaces JUDGE: all points for each part, or no verdict if `stops` says so."""
 
     def judge_apart(question, runner, *_):
         probes = question.build.probes
@@ -493,12 +493,12 @@ raise ValueError(f"as {{os.getuid()}} it sees {{seen}}")
 
 @pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0 or shutil.which("setpriv") is None,
-    reason="another user can be had by root alone",
+    reason="only root can become another user",
 )
 def test_without_namespaces_gradescope_runs_code_as_another_user(tmp_path):
     other = subprocess.run([*become(UIDS[0]), sys.executable, "-c", ""], check=False)
     if other.returncode:
-        pytest.skip("this Python is not for others to read")
+        pytest.skip("other users cannot read this Python")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)  # as Gradescope's are

@@ -1,4 +1,4 @@
-"""The sequences of both tasks, against some written by hand and against their definitions."""
+"""The sequences of both tasks, against sequences by hand and against their definitions."""
 
 import math
 
@@ -15,7 +15,7 @@ D = 10  # the delimiter
 
 
 class FixedDigits:
-    """A generator of random numbers that knows what it will draw."""
+    """A generator of random numbers with given draws."""
 
     def __init__(self, digits):
         self._digits = np.array(digits, np.int32)
@@ -165,7 +165,7 @@ def test_a_memory_sequence_is_rendered_for_people():
 
 
 def test_the_memoryless_loss_is_that_of_a_uniform_guess():
-    """Of 20 symbols 10 digits of 8 kinds are unknown: .5 ln 8; the rest costs nothing."""
+    """10 of 20 symbols are unknown digits of 8 kinds: .5 ln 8. The rest costs nothing."""
     assert data.get_memoryless_loss(20, 10, 8) == pytest.approx(0.5 * math.log(8))
     # Arjovsky et al. 2016, section 5.1: 10 ln 8 / (T + 20), printed as .1733 for T = 100.
     assert data.get_memoryless_loss(120, 10, 8) == pytest.approx(0.1733, abs=5e-5)

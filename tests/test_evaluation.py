@@ -92,7 +92,7 @@ def test_the_sine_test_is_the_same_every_time(sess, tmp_path):
 
 
 def fixed_answers(answers, truth, sz_batch):
-    """Outputs, labels and initialiser of a test set on which a network answers `answers` [N, T]."""
+    """Outputs, labels and initialiser of a test set; a network's answers are `answers` [N, T]."""
     logits = 5.0 * np.eye(4, dtype=np.float32)[np.array(answers)]
     dataset = tf.data.Dataset.from_tensor_slices((logits, np.array(truth, np.int32)))
     iterator = tf.data.make_initializable_iterator(dataset.batch(sz_batch))

@@ -55,7 +55,7 @@ def draw(batch, len_inp):
 
 
 def build(cell_type, x, labels, nbr_towers, *, known=True, unroll="static"):
-    """Outputs, loss and gradients on x and labels: of towers, or plainly for `nbr_towers` None."""
+    """Outputs, loss and gradients on x and labels, without towers if `nbr_towers` is None."""
     batch = x.shape[0] if known else None
     pl_x = tf.placeholder(tf.float32, [batch, *x.shape[1:]])
     pl_labels = tf.placeholder(tf.int32, [batch, x.shape[1]])
@@ -164,7 +164,7 @@ def test_gradients_of_anything_but_the_loss_are_right_too(sess):
 
 
 class LateCell(BasicRNNCell):
-    """Creates another variable only when it is called."""
+    """Creates another variable when it is called."""
 
     def __call__(self, state, x):
         with tf.variable_scope("late", reuse=tf.AUTO_REUSE):

@@ -1,4 +1,4 @@
-"""What stands behind the points: the oracle, the solution regions, the handout, the options."""
+"""What the points depend on: the oracle, the solution regions, the handout, the options."""
 
 from __future__ import annotations
 

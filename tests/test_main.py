@@ -58,7 +58,7 @@ def contents(folder):
 
 
 def only_line(text):
-    """The text, if it is one line that is an error and no traceback."""
+    """Returns the text, which must be one line: an error without a traceback."""
     assert text.startswith("main.py: "), text
     assert text.count("\n") == 1, text
     assert "Traceback" not in text
@@ -67,7 +67,7 @@ def only_line(text):
 
 @pytest.fixture(autouse=True)
 def small_experiments(monkeypatch):
-    """Runs in this process test on 50 sequences, and all sequences are short."""
+    """Makes runs in this process small: 50 test sequences, and all sequences short."""
     for module in (experiment.model, experiment.evaluation):
         monkeypatch.setattr(module, "TEST_SIZE", 50)
     monkeypatch.setitem(TASK_DEFAULTS["sin"], "num_samples", 12)
@@ -76,7 +76,7 @@ def small_experiments(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def quick_pictures(request, monkeypatch):
-    """Draws pictures only where a test looks at them: half of a small run's time goes to them."""
+    """Draws pictures only if a test looks at them: they take half of a small run's time."""
     if "real_pictures" not in request.fixturenames:
         monkeypatch.setattr(Figure, "savefig", lambda _, path, **__: Path(path).write_bytes(b"PNG"))
 
@@ -263,7 +263,7 @@ def test_match_params_needs_a_budget(tmp_path, capsys):
 def test_an_interrupted_run_ends_bit_for_bit_where_an_uninterrupted_one_does(
     tmp_path, monkeypatch, line
 ):
-    start_line = " ".join([*TINY, line])  # what the line says of sizes holds
+    start_line = " ".join([*TINY, line])  # the sizes in the line replace the tiny ones
     assert run(tmp_path / "whole", start_line) == 0
 
     one_pass = train.one_pass
@@ -353,7 +353,7 @@ def test_a_run_at_a_constant_rate_can_be_made_longer(tmp_path):
 
 def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_continue(tmp_path):
     def heed_interrupts():
-        """Also where the tests run in the background of a shell that has them ignored."""
+        """A shell may run the tests in the background, where interrupts are ignored."""
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     line = "--task sin --cell basic"
@@ -379,7 +379,7 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_continue(tmp_path):
     "error",
     [
         KeyboardInterrupt(),
-        RuntimeError(  # seen when it arrived as the iterator raised its OutOfRangeError
+        RuntimeError(  # seen when it arrived while the iterator raised OutOfRangeError
             "pybind11::error_already_set: MISMATCH of original and normalized active exception "
             "types: ORIGINAL OutOfRangeError REPLACED BY KeyboardInterrupt: <EMPTY MESSAGE>"
         ),
@@ -502,7 +502,7 @@ def test_resuming_without_a_checkpoint(tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
-    """Where the first test that asks for a finished run leaves it for the others."""
+    """The folder in which the first test that needs a finished run leaves it for others."""
     return tmp_path_factory.mktemp("finished")
 
 
@@ -644,7 +644,7 @@ def test_an_unforeseen_error_is_a_line_or_with_debug_a_traceback(tmp_path, capsy
 
 
 def test_nothing_but_ones_own_lines_is_printed(tmp_path):
-    """No TensorFlow or CUDA noise, and no progress bar where there is no terminal."""
+    """No TensorFlow or CUDA noise, and no progress bar without a terminal."""
     process = start(tmp_path, "--task sin --cell basic", *TINY)
     printed, error = process.communicate()
     assert process.returncode == 0

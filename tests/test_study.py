@@ -1,4 +1,4 @@
-"""The study: experiments on executors, kept, repeated where a worker is lost, and drawn."""
+"""The study: experiments on executors, kept, repeated if a worker is lost, and drawn."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ TINY = {"epochs": 2, "train_size": 20, "batch_size": 10, "hidden_size": 4}
 
 @pytest.fixture
 def small_study(monkeypatch):
-    """Questions of few and short experiments."""
+    """Makes the questions' experiments few and short."""
     monkeypatch.setattr(cases, "SEEDS", (0, 1))
     for name in ("SPAN", "VARIABLE_LAG", "SINE", "OPTIMIZER_CASE"):
         monkeypatch.setattr(questions, name, {**getattr(questions, name), **TINY})
@@ -180,7 +180,7 @@ def test_workers_that_are_always_lost_end_the_study(tmp_path, monkeypatch):
 
 
 def test_a_killed_process_costs_a_repeat(tmp_path):
-    """On the executor that is used by default."""
+    """On the default executor."""
     folder = tmp_path / "experiments"
     experiments = [draw_settings(seed=seed) for seed in range(3)]
     killed = []
@@ -198,12 +198,12 @@ def test_a_killed_process_costs_a_repeat(tmp_path):
     assert killed
     assert [row["seed"] for row in rows] == [0, 1, 2]
     assert len(list(folder.iterdir())) == 3
-    assert other.is_alive()  # only the study's own processes are ended with it
+    assert other.is_alive()  # the study ends only its own processes
     other.kill()
 
 
 class _KillingExecutor:
-    """An executor whose worker is killed by the first thing it is given to do."""
+    """An executor whose first task kills its worker."""
 
     def __init__(self, executor, killed):
         self._executor, self._killed = executor, killed
@@ -248,7 +248,7 @@ def test_every_cell_is_searched_alike_and_run_at_its_best_rate(small_study):
 
 
 def test_the_best_linear_predictor_is_next_to_exact_at_first():
-    """And later far better than always predicting 0, whose error is 0.5; with huge weights."""
+    """Later it is far better than always predicting 0 (error 0.5). Its weights are huge."""
     weights, errors = questions.fit_linear_predictor(2000)
     assert len(errors) == NBR_GENERATED
     assert np.abs(weights).max() > 1e5

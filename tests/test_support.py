@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, lists of the project's files, TensorFlow's import."""
+"""Writing files whole or not at all, listing the project's files, importing TensorFlow."""
 
 import subprocess
 import sys

@@ -51,7 +51,7 @@ Members = Iterator[tuple[str, "bytes | None"]]
 
 
 class RefusedError(ExplainedError):
-    """What is handed in is not opened."""
+    """What was handed in is refused."""
 
 
 class Content(NamedTuple):

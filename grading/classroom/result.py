@@ -10,7 +10,7 @@ from grading.engine.verdict import Verdict
 GRADED = "graded"
 """All parts were judged."""
 REFUSED = "would not unpack"
-"""What was handed in is not opened."""
+"""What was handed in is refused."""
 OUR_FAULT = "our own fault"
 """There is no verdict, for other reasons than what was handed in."""
 NOT_YET = "not graded yet"

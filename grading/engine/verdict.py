@@ -31,7 +31,7 @@ class PartVerdict(TypedDict):
     reasons: dict[str, list[str]]
     """Why points were lost, by criterion; each reason once."""
     notes: list[str]
-    """Remarks where no points are lost."""
+    """Remarks that cost no points."""
 
 
 Verdict = Mapping[str, PartVerdict]

@@ -25,7 +25,7 @@ from tests.corpus.wrong import WRONG
 TABLE = ROOT / "benchmarks" / "results" / "corpus.md"
 """Where the table is written to."""
 EVERY_FILE = "whole files: missing, renamed, broken, in the way"
-"""The row of what is wrong with no part alone."""
+"""The row of mistakes that concern whole files."""
 
 
 def get_kinds() -> dict[str, list[Entry]]:

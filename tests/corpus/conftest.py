@@ -1,4 +1,4 @@
-"""The corpus is graded in the background while the other tests run; its own come last."""
+"""The corpus is graded in the background while the other tests run; its own tests run last."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Entry(NamedTuple):
     alone: bool = False
     """Whether it must be built in a process of its own."""
     on_demand: bool = False
-    """Whether `python -m tests.corpus` alone grades it, as it takes long."""
+    """Whether only `python -m tests.corpus` grades it, because it takes long."""
     add: Callable[[Path], None] | None = None
     """What else is done to the submission's folder."""
 
@@ -42,7 +42,7 @@ class Entry(NamedTuple):
         return {name: self.binary(content.encode()) for name, content in files.items()}
 
     def get_changed_parts(self) -> str:
-        """The parts whose file is not the reference's; all of them, if none is changed."""
+        """The parts whose file is not the reference's; all parts if no file is changed."""
         reference = read_reference()
         files = self.get_files()
         changed = [

@@ -1,8 +1,8 @@
 """Grades many submissions in few processes.
 
-Entries that do no harm are built by one process after another instead of a process each, and only
-the parts whose file they change; the others are built as any submission is, alone. All are judged
-by pytest, one after another, in a process where none of their Python ever was.
+Harmless entries share a few processes, and only the parts whose file they change are built. Each
+other entry is built alone, as any submission is. Pytest judges all of them, one after another, in
+processes that never run their Python.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from grading.private.judge import in_folder
 from tests.corpus.entries import Entry
 
 SEED = 20261122
-"""Of the judge's draws."""
+"""Seeds the judge's draws."""
 PART_LIMIT = 6.0
 """Seconds for a part of a hostile submission."""
 
 
 class Grade(NamedTuple):
-    """What the grading says of a submission; parts that were not judged are not in it."""
+    """What the grading says of a submission, for the parts that were judged."""
 
     points: dict[str, float]
     reasons: dict[str, list[str]]
     failures: dict[str, set[str]]
-    """The failed tests, by part and function, where others of the part passed: where something was
-    built, and a test saw what is wrong with it."""
+    """The failed tests of each part, by function, if other tests of the part passed: then something
+    was built, and a test saw what is wrong."""
 
     def get_lost(self) -> str:
         return "".join(p for p, points in self.points.items() if points < PARTS[p].points)
@@ -52,11 +52,11 @@ class Grade(NamedTuple):
 
 @contextlib.contextmanager
 def grading(entries: Iterable[Entry], *, full: bool = False) -> Iterator[dict[str, Future[Grade]]]:
-    """Grades entries in the background; what is not needed any more at the end is left undone.
+    """Grades entries in the background; at the end, cancels what has not started.
 
     Args:
         entries: Those not marked `alone` must do no harm to the process that builds them.
-        full: Whether to build and judge all parts of all, the unchanged ones too.
+        full: Whether to build and judge all parts of all, also unchanged ones.
 
     Yields:
         The grades to come, by the entries' names.
@@ -92,7 +92,7 @@ def grading(entries: Iterable[Entry], *, full: bool = False) -> Iterator[dict[st
 
 
 def _work_in_background() -> None:
-    """Leaves the processors to other tests, and keeps off the screen what TensorFlow says."""
+    """Leaves the processors to other tests, and hides what TensorFlow says."""
     os.nice(10)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
@@ -176,7 +176,7 @@ def _write(files: dict[str, bytes], folder: Path) -> None:
 
 @contextlib.contextmanager
 def _standing_in(folder: Path) -> Iterator[None]:
-    """In a submission's folder, as its process; nothing of it stays imported."""
+    """Works in a submission's folder, as its process would; forgets its modules at the end."""
     names = {Path(name).parts[0].removesuffix(".py") for name in (*SUBMITTED_FILES, "data.py")}
 
     def forget() -> None:

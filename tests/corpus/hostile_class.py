@@ -2,9 +2,9 @@
 
     python -m tests.corpus.hostile_class        a quarter of an hour on 2 cores
 
-Each honest group must get exactly its points, each trick nothing for what it tricks; both runs must
-give the same gradebook, leave no process behind, and change nothing outside of their folder. Prints
-what came otherwise; the exit status is 1 if anything did.
+Each honest group must get exactly its points. Each trick must earn nothing in the parts that it
+attacks. Both runs must give the same gradebook, leave no process behind, and change nothing outside
+of their folder. Prints what went wrong; the exit status is 1 if anything did.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Arrival(NamedTuple):
     lost: str = ""
     """The parts that lose points."""
     status: str | None = None
-    """How grading ends, where that is all that is said."""
+    """How grading must end, if that is given."""
     flag: str = ""
     """What a flag must say."""
     reason: str = ""
@@ -100,7 +100,7 @@ def pack_folder(files: Files):
 
 
 def then(pack: Callable, change: Callable[[Path], object]):
-    """Packs, and changes the archive, given by its path."""
+    """Packs, then changes the archive at its path."""
 
     def pack_and_change(folder: Path, group: str) -> None:
         before = set(folder.iterdir())
@@ -164,7 +164,7 @@ PORT = 47_311
 
 
 def _steal(path: Path) -> str:
-    """Solves part d with what stands in a file of the course."""
+    """Code that tries to steal from a file of the course."""
     return f"source = open({str(path)!r}).read()\nraise SystemExit('stolen: ' + source[:99])"
 
 
@@ -367,7 +367,7 @@ def find_faults(groups: Mapping[str, Arrival], folder: Path) -> Iterator[str]:
 
 
 def compare(entry: Graded, arrival: Arrival) -> Iterator[str]:
-    """What a group got beside what it must get."""
+    """Yields how a group's result differs from what it must get."""
     points, status = entry.get_points(), entry.result.status
     if arrival.status is not None and status != arrival.status:
         yield f"{status}, not {arrival.status}"

@@ -3,7 +3,7 @@
     python -m tests.corpus.killed_class        seven minutes on 2 cores
 
 The gradebook must be that of a run which was never killed, and nothing may be left behind. The exit
-status is 1 if it is not so.
+status is 1 otherwise.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def start(submissions: Path, book: Path) -> subprocess.Popen:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seeds the moments (0)")
     rng = random.Random(parser.parse_args().seed)
     with tempfile.TemporaryDirectory() as name:
         submissions, whole, killed = (Path(name, part) for part in ("class", "whole", "killed"))

@@ -11,7 +11,7 @@ from tests.corpus.wrong import WRONG
 
 
 def each(entries: list[Entry]):
-    """All but those that take long, which `python -m tests.corpus` grades."""
+    """All except slow ones, which `python -m tests.corpus` grades."""
     quick = [entry for entry in entries if not entry.on_demand]
     return pytest.mark.parametrize("entry", quick, ids=lambda entry: entry.name)
 
@@ -46,7 +46,7 @@ def test_tricks_earn_nothing_and_cost_the_other_parts_nothing(entry, grades):
 
 
 def test_every_graded_test_has_told_a_mistake(request, grades):
-    """No test is there that cannot fail, or fails only where nothing was built."""
+    """Every test can fail, and not only if nothing was built."""
     entries = [*WRONG, *HOSTILE]
     if not all(entry.name in grades for entry in entries if not entry.on_demand):
         pytest.skip("only some of the corpus is graded in this run")
