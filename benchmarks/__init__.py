@@ -1,4 +1,4 @@
-"""Measurements: where the figures of README and docs come from. Peers and baselines, never tests."""
+"""Measurements: where the figures of the docs come from. Peers and baselines, never tests."""
 
 IMPORT_TENSORFLOW = (
     "from support.imports import without_keras\nwith without_keras(): import tensorflow.compat.v1"
