@@ -1,1 +1,6 @@
-"""Measurements: what the README's figures come from. Peers and baselines, never tests."""
+"""Measurements: where the figures of the docs come from. Peers and baselines, never tests."""
+
+IMPORT_TENSORFLOW = (
+    "from support.imports import without_keras\nwith without_keras(): import tensorflow.compat.v1"
+)
+"""The import that BUILD and JUDGE make, as a program."""

@@ -20,6 +20,7 @@ import psutil
 from tabulate import tabulate
 from tqdm import tqdm
 
+from benchmarks import IMPORT_TENSORFLOW
 from support.files import ROOT, replacing
 from tests.corpus.hostile_class import SOLVED, pack_zip
 
@@ -44,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N")
     sizes = parser.parse_args().sizes
-    _, importing = run([sys.executable, "-c", "import tensorflow.compat.v1"])
+    _, importing = run([sys.executable, "-c", IMPORT_TENSORFLOW])
     rows = []
     for size in tqdm(sizes, unit=" classes", disable=None):
         with tempfile.TemporaryDirectory() as folder:

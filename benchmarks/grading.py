@@ -21,6 +21,7 @@ from pathlib import Path
 from tabulate import tabulate
 from tqdm import tqdm
 
+from benchmarks import IMPORT_TENSORFLOW
 from grading.engine.manifest import SUBMITTED_FILES
 from grading.handout.handout import lay_out_handout
 from support.files import ROOT
@@ -50,7 +51,7 @@ def main() -> None:
         commands = {
             "the solution": [*pytest, f"--submission={solution}"],
             "the blank handout": [*pytest, f"--submission={blank}"],
-            "import tensorflow": [sys.executable, "-c", "import tensorflow.compat.v1"],
+            "import tensorflow": [sys.executable, "-c", IMPORT_TENSORFLOW],
         }
         seconds: dict[str, list[float]] = {name: [] for name in commands}
         for _ in tqdm(range(repeats), unit="rounds", disable=None):
