@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from support.errors import ExplainedError
-from support.executors import count_usable_cores, dask_executor
-from support.terminal import Parser, positive_int
+from support.executors import dask_executor
+from support.terminal import Parser, add_executor_options
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,18 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     grade.add_argument("--out", type=Path, required=True, metavar="GRADEBOOK", help="a folder")
     grade.add_argument("--only", metavar="GROUP", help="grade one group again")
     grade.add_argument("--fresh", action="store_true", help="grade all again")
-    grade.add_argument(
-        "--jobs",
-        type=positive_int,
-        default=count_usable_cores(),
-        metavar="N",
-        help="submissions at a time (the number of usable cores)",
-    )
-    grade.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="grade on the Dask cluster of this scheduler, tcp://HOST:PORT",
-    )
+    add_executor_options(grade, "submissions")
     grade.add_argument(
         "--no-sandbox",
         action="store_true",

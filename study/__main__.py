@@ -14,9 +14,9 @@ import study
 from study import figures, questions
 from study.runner import Row, RunAll, Runner, write_table
 from support.errors import ExplainedError
-from support.executors import count_usable_cores, dask_executor, local_executor
+from support.executors import dask_executor, local_executor
 from support.files import find_files
-from support.terminal import Parser, positive_int
+from support.terminal import Parser, add_executor_options
 
 SOURCES = ("data.py", "experiment", "rnn_cells", "study", "support", "test.py", "train.py")
 """What an experiment runs, for a cluster."""
@@ -76,18 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where tables, figures and finished experiments are kept (runs/study)",
     )
-    parser.add_argument(
-        "--jobs",
-        type=positive_int,
-        default=count_usable_cores(),
-        metavar="N",
-        help="experiments at a time on this machine (the number of usable cores; reach: always 1)",
-    )
-    parser.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="run the experiments on the Dask cluster of this scheduler, tcp://HOST:PORT",
-    )
+    add_executor_options(parser, "experiments (but reach runs one)")
     return parser
 
 

@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+from support.executors import count_usable_cores
+
 
 class Parser(argparse.ArgumentParser):
     """Answers wrong usage with one line."""
@@ -29,6 +31,22 @@ def _number(kind: type, holds: Callable[[float], bool], description: str) -> Cal
         raise argparse.ArgumentTypeError(f"must be {description}, got {text}")
 
     return convert
+
+
+def add_executor_options(parser: argparse.ArgumentParser, things: str) -> None:
+    """Adds --jobs and --scheduler: how many things at a time, or on which cluster."""
+    parser.add_argument(
+        "--jobs",
+        type=positive_int,
+        default=count_usable_cores(),
+        metavar="N",
+        help=f"{things} at a time on this machine (the number of usable cores)",
+    )
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="use the Dask cluster of this scheduler instead, tcp://HOST:PORT",
+    )
 
 
 natural = _number(int, lambda number: number >= 0, "a whole number from 0")
