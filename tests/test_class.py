@@ -347,12 +347,16 @@ def test_the_overview_opens_in_a_browser(width, tmp_path):
 # --- a small class, from archives to the gradebook ----------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def small_class(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("class")
+def make_small_class(folder):
+    folder.mkdir()
     pack_tar({**SOLVED, "train.py": b"import os\nos.abort()\n"})(folder, "44444_55555_66666")
     (folder / "77777_88888_99999.zip").write_bytes(b"no archive")
     return folder
+
+
+@pytest.fixture(scope="module")
+def small_class(tmp_path_factory):
+    return make_small_class(tmp_path_factory.mktemp("course") / "class")
 
 
 def start(folder, book, *options):
@@ -376,15 +380,23 @@ TOTALS = {
 }
 
 
-@pytest.fixture(scope="module")
-def graded_class(small_class, tmp_path_factory):
-    """The gradebook of the small class, graded on a cluster."""
-    folder = tmp_path_factory.mktemp("cluster")
+def grade_on_a_cluster(folder):
+    submissions = make_small_class(folder / "class")
     with start_cluster(folder) as (address, _):
-        process = start(small_class, folder / "book", "--scheduler", address)
+        process = start(submissions, folder / "book", "--scheduler", address)
         _, error = process.communicate(timeout=300)
-    assert process.returncode == 0, error
-    return folder / "book"
+    return process.returncode, error, folder / "book"
+
+
+@pytest.fixture(scope="module")
+def graded_class(prepared):
+    """The gradebook of the small class, graded on a cluster."""
+    status, error, book = prepared("graded_class")
+    assert status == 0, error
+    return book
+
+
+PREPARATIONS = {"graded_class": grade_on_a_cluster} if may_make_namespaces() else {}
 
 
 @needs_sandbox

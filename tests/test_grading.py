@@ -214,11 +214,15 @@ def test_the_regions_of_the_solution_are_what_the_parts_ask_for():
 # --- the handout --------------------------------------------------------------------------------
 
 
+def write_handout(folder):
+    """Writes the handout as a course does, which checks its points."""
+    target = folder / "exercise.zip"
+    return run_python("-m", "grading", "handout", target), target
+
+
 @pytest.fixture(scope="module")
-def zipped_handout(tmp_path_factory):
-    """The handout, written as a course does; this checks its points."""
-    target = tmp_path_factory.mktemp("course") / "exercise.zip"
-    process = run_python("-m", "grading", "handout", target)
+def zipped_handout(prepared):
+    process, target = prepared("zipped_handout")
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout == f"wrote {target}\n"
     assert [path.name for path in target.parent.iterdir()] == ["exercise.zip"]
@@ -344,13 +348,12 @@ def test_a_course_that_clips_at_another_norm_gives_its_solution_all_points(tmp_p
 # --- pytest's options ---------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def graded(tmp_path_factory):
-    """A run of pytest on a submission whose mean squared error is a sum."""
-    folder = tmp_path_factory.mktemp("submission")
+def grade_a_sum(parent):
+    """Runs pytest on a submission whose mean squared error is a sum."""
+    folder = parent / "submission"
     entry = Entry("", (body("e", "return tf.reduce_sum((tf.concat(outputs, 1) - y) ** 2)"),))
     for name, content in entry.get_files().items():
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     (folder / "conftest.py").write_text("raise RuntimeError('never imported')")
     report = folder.parent / "results.json"
@@ -359,6 +362,14 @@ def graded(tmp_path_factory):
         *[f"--gradescope={report}", f"--junitxml={report.with_suffix('.xml')}"],
     )
     return process, report
+
+
+@pytest.fixture(scope="module")
+def graded(prepared):
+    return prepared("graded")
+
+
+PREPARATIONS = {"zipped_handout": write_handout, "graded": grade_a_sum}
 
 
 def test_pytest_ends_with_a_table_of_the_points(graded):
