@@ -29,6 +29,7 @@ from grading.engine.submission import lay_out, read_folder
 from grading.engine.verdict import Question, get_points, get_reasons
 from grading.private import judge as judging
 from grading.private.judge import in_folder
+from support.executors import count_usable_cores
 from tests.corpus.entries import Entry
 
 SEED = 20261122
@@ -66,11 +67,12 @@ def grading(entries: Iterable[Entry], *, full: bool = False) -> Iterator[dict[st
         for entry in _mix(entries)
     ]
     context = multiprocessing.get_context("spawn")
-    half = max(1, (os.cpu_count() or 2) // 2)
+    all_cores = count_usable_cores()
+    half = max(1, all_cores // 2)
     in_background = {"mp_context": context, "initializer": _work_in_background}
     with (
         ProcessPoolExecutor(half, **in_background) as builders,
-        ProcessPoolExecutor(half, **in_background) as judges,
+        ProcessPoolExecutor(all_cores, **in_background) as judges,
         ThreadPoolExecutor(half) as loners,
         ThreadPoolExecutor(16 * half) as waiting,
     ):
