@@ -417,7 +417,7 @@ def export(
     for named, tensors in ((signature.inputs, inputs), (signature.outputs, outputs)):
         for name, tensor in tensors.items():
             named[name].name = tensor.name
-    send(meta.SerializeToString())
+    send(meta.SerializeToString(deterministic=True))
     return {**facts, "library": find_library(graph)}
 
 
