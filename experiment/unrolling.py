@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from rnn_cells.RNNCell import RNNCell
+from rnn_cells.RNNCell import RNNCell, find_fault, find_state_fault
+from support.errors import ExplainedError
 
 LONGEST_STATIC = 500
 """The number of time steps up to which "auto" unrolls the whole sequence.
@@ -23,6 +24,10 @@ both with `python -m benchmarks.length`.
 
 STEPS_PER_ITERATION = 5
 """The number of time steps over which the loop's body is unrolled."""
+
+
+class CellError(ExplainedError):
+    """A cell returns something else than outputs and a state."""
 
 
 def run_cell(
@@ -42,6 +47,7 @@ def run_cell(
 
     Raises:
         ValueError: If `unroll` is another word, or T is unknown.
+        CellError: If the cell returns something else.
     """
     len_inp = tf.dimension_value(x.shape[1])
     if unroll == "auto" and len_inp is not None:
@@ -49,14 +55,25 @@ def run_cell(
     if unroll not in ("auto", "static", "dynamic"):
         raise ValueError(f'unroll must be "auto", "static" or "dynamic", got {unroll!r}')
     if unroll == "static" or len_inp is None:  # the cell refuses an unknown T
-        return cell(state, x)
+        return _call(cell, state, x)
 
     nbr_iterations, nbr_before = divmod(len_inp, STEPS_PER_ITERATION)
-    outputs_before, state = cell(state, x[:, :nbr_before]) if nbr_before else ([], state)
+    outputs_before, state = _call(cell, state, x[:, :nbr_before]) if nbr_before else ([], state)
     if not nbr_iterations:
         return outputs_before, state
     outputs, state = _loop(cell, state, x[:, nbr_before:], nbr_iterations)
     return [*outputs_before, *outputs], state
+
+
+def _call(cell: RNNCell, state: NamedTuple, x: tf.Tensor) -> tuple[list[tf.Tensor], NamedTuple]:
+    answer = cell(state, x)
+    fault = find_fault(answer, cell.state_type)
+    if not fault:
+        state_fault = find_state_fault(answer[1], cell.state_type)
+        fault = state_fault and f"the final state is {state_fault}"
+    if fault:
+        raise CellError(f"{type(cell).__name__}: {fault}")
+    return answer
 
 
 def _loop(
@@ -71,7 +88,7 @@ def _loop(
 
     def run_some_steps(iteration, state, all_outputs):
         steps = tf.ensure_shape(inputs.read(iteration), [x.shape[0], STEPS_PER_ITERATION, n_inp])
-        outputs, state = cell(state, steps)
+        outputs, state = _call(cell, state, steps)
         return iteration + 1, state, all_outputs.write(iteration, tf.stack(outputs))
 
     _, state, all_outputs = tf.while_loop(

@@ -17,7 +17,16 @@ from typing import Any, BinaryIO, NamedTuple
 from grading.engine import builder
 from grading.engine.course import COURSE
 from grading.engine.parts import PARTS
-from grading.engine.process import Process, Start, Trouble, find_trouble, kill, start_python, watch
+from grading.engine.process import (
+    TIMED_OUT,
+    Process,
+    Start,
+    Trouble,
+    find_trouble,
+    kill,
+    start_python,
+    watch,
+)
 from grading.engine.submission import Submission, lay_out
 from grading.engine.text import printable
 
@@ -27,6 +36,9 @@ PART_LIMIT = COURSE.part_seconds
 """Seconds for a part."""
 READING_LIMIT = 2.0
 """Seconds to read the rest when the builder has ended."""
+
+HINTS = {"h": ": does its loop end at tf.errors.OutOfRangeError?"}
+"""What is asked of a part that does not end by itself."""
 
 MAX_RECORD = 1 << 18
 """Bytes of a part's record."""
@@ -112,6 +124,8 @@ def build(
                 for part in left:
                     if part == culprit or (importing and PARTS[part].file == PARTS[culprit].file):
                         lost[part] = f"{doing} {trouble.what}"
+                        if trouble.kind == TIMED_OUT:
+                            lost[part] += HINTS.get(part, "")
                 remaining = [part for part in left if part not in lost]
         return collect(sent, lost, seed)._replace(troubles=frozenset(troubles))
 

@@ -54,7 +54,7 @@ class Sizes(NamedTuple):
     n_out: int
 
 
-VARIABLES = {"wide": Sizes(11, 8), "deep": Sizes(3, 256)}
+VARIABLES = {"wide": Sizes(11, 8), "deep": Sizes(3, 256), "ones": Sizes(1, 1)}
 """Probes of parts a and c."""
 
 
@@ -70,8 +70,14 @@ class Call(NamedTuple):
 CALLS = {
     "call": Call(4, 3, (4,)),
     "long": Call(4, 3, (8,)),
+    "longest": Call(4, 3, (20,)),
     "again": Call(4, 3, (4, 1)),
     "fixed": Call(2, 3, (4,), batch=5),
+    "one_step": Call(4, 3, (1,)),
+    "one_input": Call(1, 3, (4,)),
+    "one_unit": Call(4, 1, (4,)),
+    "ones": Call(1, 1, (1,), batch=1),
+    "deep": Call(VARIABLES["deep"].n_inp, VARIABLES["deep"].n_out, (1,)),
 }
 """Probes of parts b and d."""
 
@@ -89,10 +95,14 @@ SIN_LOSSES = {
     "one_step": Loss("float32", 1),
 }
 """Probes of part e."""
-MEMORY_LOSSES = {"int32": Loss("int32", 4), "int64": Loss("int64", 4), "one_step": Loss("int32", 1)}
+MEMORY_LOSSES = {"int32": Loss("int32", 7), "int64": Loss("int64", 7), "one_step": Loss("int32", 1)}
 """Probes of part g."""
-NBR_SYMBOLS = 5
-"""C in parts g and h."""
+NBR_DIGITS = 9
+"""Kinds of digits in parts g and h: as in the task itself."""
+BLANK = NBR_DIGITS
+"""The symbol between the digits and the delimiter."""
+NBR_SYMBOLS = NBR_DIGITS + 2
+"""C in parts g and h: the digits, the blank and the delimiter."""
 
 RATES = {"number": 0.1, "double": 0.2, "tensor": None}
 """Probes of part f: the learning rate; None is a placeholder."""
@@ -125,7 +135,7 @@ PROBES = {
 """The probes of each part, by name."""
 
 LIBRARY_FILES = {
-    ("keras", "src/layers/"): "a layer of Keras",
+    ("keras", "src/layers/rnn/"): "a recurrent layer of Keras",
     ("tensorflow", "python/keras/layers/"): "TensorFlow's rnn_cell",
     ("tensorflow", "python/ops/rnn_cell_impl.py"): "TensorFlow's rnn_cell",
     ("tensorflow", "python/ops/rnn.py"): "tf.nn.static_rnn or dynamic_rnn",
@@ -204,40 +214,24 @@ def call_cell(cell: Callable, state: Any, x: Any) -> Any:
 
 
 def read_answer(returned: Any, state_type: type) -> tuple[dict, dict, dict[str, Any]]:
-    """The tensors of a cell's answer by name, and what was wrong with their wrapping."""
+    """The tensors of a cell's answer by name, and what was wrong with the state."""
     import tensorflow.compat.v1 as tf
 
-    if not isinstance(returned, tuple) or len(returned) != 2:
-        raise WrongAnswerError(
-            "__call__ must return two things, the list of outputs and the state after the last"
-            f" step; it returned {describe(returned)}"
-        )
+    from rnn_cells.RNNCell import find_fault, find_state_fault
+
+    fault = find_fault(returned, state_type)
+    if fault:
+        raise WrongAnswerError(fault)
     outputs, final_state = returned
-    if isinstance(outputs, state_type):
-        raise WrongAnswerError(
-            "__call__ returned the state first: return the list of outputs, then the state"
-        )
-    if not isinstance(outputs, (list, tuple)):
-        raise WrongAnswerError(
-            "the outputs must be a list of tensors [batch, n_out], one a time step; they are"
-            f" {describe(outputs)}"
-        )
-    if not all(tf.is_tensor(tensor) for tensor in outputs):
-        raise WrongAnswerError("the list of outputs must hold tensors and nothing else")
-    wrong_state = None
     if isinstance(final_state, state_type):
         fields = final_state._asdict()
     else:
-        wrong_state = f"{describe(final_state)} instead of a {state_type.__name__}"
         values = final_state if isinstance(final_state, (list, tuple)) else [final_state]
         fields = dict(zip(state_type._fields, values, strict=False))
-    for field, tensor in fields.items():
-        if not tf.is_tensor(tensor):
-            wrong_state = f"a state whose field {field} is {describe(tensor)}, not a tensor"
     return (
         {f"outputs/{step}": tensor for step, tensor in enumerate(outputs)},
         {f"state/{name}": tensor for name, tensor in fields.items() if tf.is_tensor(tensor)},
-        {"wrong_state": wrong_state},
+        {"wrong_state": find_state_fault(final_state, state_type)},
     )
 
 
@@ -248,10 +242,13 @@ def build_loss(
     import tensorflow.compat.v1 as tf
 
     with new_graph() as graph:
+        tf.get_variable("weights", initializer=[2.0, -3.0])  # on which no loss depends
         outputs = [tf.placeholder(tf.float32, [None, nbr_outputs]) for _ in range(probe.len_inp)]
         y = tf.placeholder(probe.truth_type, [None, probe.len_inp])
         loss = get_loss(list(outputs), y)
         if not tf.is_tensor(loss):
+            from support.errors import describe
+
             raise WrongAnswerError(f"the loss must be a tensor; it is {describe(loss)}")
         inputs = {f"outputs/{step}": tensor for step, tensor in enumerate(outputs)}
         return export(graph, {**inputs, "y": y}, {"loss": loss}, send)
@@ -276,6 +273,8 @@ def build_train_op(
         if isinstance(train_op, (list, tuple)) and train_op:
             train_op = tf.group(*train_op)  # a session runs lists, too
         if not isinstance(train_op, tf.Operation) and not tf.is_tensor(train_op):
+            from support.errors import describe
+
             raise WrongAnswerError(
                 "get_train_op must return the training operation, such as apply_gradients gives;"
                 f" it returned {describe(train_op)}"
@@ -322,9 +321,10 @@ def draw_memory_test(probe: MemoryTest, seed: int) -> tuple:
 
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=[probe.sz_dataset, probe.len_inp, NBR_SYMBOLS]).astype(np.float32)
-    labels = rng.integers(NBR_SYMBOLS, size=[probe.sz_dataset, probe.len_inp])
+    labels = rng.integers(NBR_DIGITS, size=[probe.sz_dataset, probe.len_inp], dtype=np.int32)
+    labels[:, : -probe.to_remember_len] = BLANK
     right = rng.random(labels.shape) < np.linspace(0.2, 0.7, probe.len_inp)
-    labels = np.where(right, logits.argmax(axis=2), labels).astype(np.int32)
+    logits[right, labels[right]] = logits[right].max(axis=1) + 1
     penalties = rng.uniform(0.5, 3.0, size=probe.sz_dataset).astype(np.float32)
     return logits, labels, penalties
 
@@ -337,6 +337,8 @@ def read_result(result: Any) -> list[float]:
     try:
         loss, accuracy = map(float, result)
     except (TypeError, ValueError):
+        from support.errors import describe
+
         raise WrongAnswerError(
             "run_memory_test must return MemoryTestResult(loss, accuracy), two numbers; it returned"
             f" {describe(result)}"
@@ -436,18 +438,6 @@ def find_library(graph: Any) -> str | None:
     return None
 
 
-def describe(value: Any) -> str:
-    """What a value is, in words."""
-    shape = getattr(value, "shape", None)
-    if "Tensor" in type(value).__name__:
-        return f"one tensor of shape {shape}"
-    if value is None:
-        return "None (is there a return?)"
-    if isinstance(value, (list, tuple)):
-        return f"a {type(value).__name__} of {len(value)}"
-    return f"a {type(value).__name__}" + (f" of shape {shape}" if shape is not None else "")
-
-
 def explain(error: BaseException) -> str:
     """One sentence: where in the submission, what."""
     if isinstance(error, (WrongAnswerError, NeedsError)):
@@ -471,6 +461,8 @@ def explain(error: BaseException) -> str:
         )
     if type(error).__name__ == "OutOfRangeError":
         return f"{where}the data set has ended: tf.errors.OutOfRangeError must be caught here"
+    if "not available with Keras 3" in message:
+        return f"{where}finished cells and layers earn nothing: write the equations yourself"
     if isinstance(error, EOFError):
         return f"{where}it waits for input(), and nobody is there to type"
     if isinstance(error, SystemExit):
@@ -575,7 +567,8 @@ def main(seed: str, *parts: str) -> None:
         import tensorflow.compat.v1 as tf
 
     tf.logging.set_verbosity(tf.logging.FATAL)
-    importlib.import_module("support.terminal")  # while nobody has changed where Python looks
+    for module in ("support.terminal", "support.errors"):  # before a submission changes the path
+        importlib.import_module(module)
     make_lazy_package()
     send("ready", b"")
     build(list(parts), send, int(seed))

@@ -11,13 +11,14 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import pytest
 
+from grading.engine.text import printable
 from support.imports import without_keras
 from support.terminal import trim_message
 
@@ -42,13 +43,22 @@ LOOPS = ("While", "StatelessWhile", "Enter", "NextIteration", "Exit", "LoopCond"
 CALLS = ("PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf")
 """The operations that call functions."""
 
-ALLOWED_OPERATIONS = frozenset(
-    operation
-    for line in (Path(__file__).parent / "allowed_operations.txt").read_text().splitlines()
-    if not line.startswith("#")
-    for operation in line.split()
+
+def _read_operations(text: str) -> frozenset[str]:
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    return frozenset(operation for line in lines for operation in line.split())
+
+
+_LISTED, _, _LISTED_FOR_INITIAL_VALUES = (
+    (Path(__file__).parent / "allowed_operations.txt").read_text().partition("[initial values]")
 )
+ALLOWED_OPERATIONS = _read_operations(_LISTED)
 """The operations that are run."""
+ALLOWED_FOR_INITIAL_VALUES = ALLOWED_OPERATIONS | _read_operations(_LISTED_FOR_INITIAL_VALUES)
+"""The operations that are run where nothing but initial values depends on them."""
+
+MOST_NAMED = 6
+"""How many variables a message names."""
 
 
 class Variable(NamedTuple):
@@ -62,14 +72,26 @@ class Variable(NamedTuple):
         return int(np.prod(self.shape))
 
 
-def join_shapes(variables: Iterable[Variable]) -> str:
+def join_shapes(variables: Sequence[Variable]) -> str:
     """Variables by name and shape, for a message."""
-    return ", ".join(f"{v.name} {list(v.shape)}" for v in variables) or "none"
+    named = [f"{printable(v.name, 60)} {list(v.shape)}" for v in variables[:MOST_NAMED]]
+    if len(variables) > MOST_NAMED:
+        named.append(f"and {len(variables) - MOST_NAMED} more")
+    return ", ".join(named) or "none"
 
 
-def lose(reason: str) -> NoReturn:
-    """Fails the test with one sentence for the student."""
-    pytest.fail(reason, pytrace=False)
+class VagueFailure(pytest.fail.Exception):
+    """Says no more than that something is wrong; left out if a part has a precise reason."""
+
+
+def lose(reason: str, *, vague: bool = False) -> NoReturn:
+    """Fails the test with one sentence for the student.
+
+    Args:
+        reason: The sentence.
+        vague: Whether any other reason tells more.
+    """
+    raise (VagueFailure if vague else pytest.fail.Exception)(reason, pytrace=False)
 
 
 class Clock:
@@ -111,15 +133,15 @@ class LoadedGraph:
         signature = meta.signature_def["probe"]
         self._inputs = {name: info.name for name, info in signature.inputs.items()}
         self._outputs = {name: info.name for name, info in signature.outputs.items()}
-        definitions = _read_variables(meta, "variables")
         trainable = {d.variable_name for d in _read_variables(meta, "trainable_variables")}
+        definitions = _read_variables(meta, "variables", "trainable_variables", "local_variables")
+        ends = [*self._inputs.values(), *self._outputs.values()]
+        run = _prune(meta.graph_def, [*ends, *(d.variable_name for d in definitions)])
         kept = _prune(
-            meta.graph_def,
-            [*self._inputs.values(), *self._outputs.values()]
-            + [name for d in definitions for name in (d.variable_name, d.initializer_name)],
+            meta.graph_def, [*_get_names(run), *(d.initializer_name for d in definitions)]
         )
         self.nbr_operations = len(kept.node)
-        _check_operations(kept)
+        _check_operations(kept, run=_get_names(run))
         graph = tf.Graph()
         with graph.as_default():
             try:
@@ -135,6 +157,7 @@ class LoadedGraph:
         self._clock = clock
         self.variables = [Variable(v.name, v.shape) for v in self._variables if v.trainable]
         self.untrainable = [Variable(v.name, v.shape) for v in self._variables if not v.trainable]
+        self.initialise()
 
     def has_output(self, name: str) -> bool:
         return name in self._outputs
@@ -151,8 +174,8 @@ class LoadedGraph:
 
     def initialise(self) -> list[np.ndarray]:
         """Gives all variables their initial values; returns those of the trainable ones."""
-        for variable in self._variables:
-            self._run(variable.initializer)
+        for variable in self._variables:  # one may start from another's value
+            self._run([variable.initializer])
         return self.get_weights()
 
     def get_weights(self) -> list[np.ndarray]:
@@ -166,6 +189,10 @@ class LoadedGraph:
     def set_weights(self, weights: Sequence[np.ndarray]) -> None:
         """Sets the trainable variables, in the order of `variables`."""
         trainable = [v for v in self._variables if v.trainable]
+        if [v.shape for v in trainable] != [np.shape(weight) for weight in weights]:
+            lose(
+                "the variables are not the same in each graph of the cell: create them in __init__"
+            )
         feeds = {v.new_value: w for v, w in zip(trainable, weights, strict=True)}
         self._run([v.assign for v in trainable], feeds)
 
@@ -183,28 +210,53 @@ class LoadedGraph:
         return self._run(tensors, self._feeds(inputs))
 
     def fetch_gradients(
-        self, of: Sequence[str], by: Sequence[str] | None, inputs: Mapping[str, np.ndarray]
+        self,
+        of: Mapping[str, np.ndarray] | Sequence[str],
+        by: Sequence[str] | None,
+        inputs: Mapping[str, np.ndarray],
     ) -> list[np.ndarray | None]:
-        """Gradients of a sum of outputs by inputs, or by the trainable variables.
+        """Gradients of a weighted sum of outputs by inputs, or by the trainable variables.
 
-        None stands where there is no path from one to the other.
+        Args:
+            of: The outputs' weights, by name and each in the shape of its output; from a sequence
+                of names, all weights are 1.
+            by: The inputs; None stands for the trainable variables.
+            inputs: What is fed, by name.
+
+        Returns:
+            The gradients; None stands where there is no path from one to the other.
         """
-        key = (tuple(of), by if by is None else tuple(by))
+        key = (tuple(of), isinstance(of, Mapping), by if by is None else tuple(by))
         if key not in self._gradients:
-            with self._graph.as_default():
-                targets = [self._element(self._outputs.get(name)) for name in of]
-                sources = (
-                    [v.gradient_source for v in self._variables if v.trainable]
-                    if by is None
-                    else [self._element(self._inputs.get(name)) for name in by]
-                )
-                try:
-                    self._gradients[key] = tf.gradients(targets, sources)
-                except (LookupError, ValueError, TypeError) as error:
-                    lose(f"the graph has no gradient: {trim_message(error)}")
-        tensors = self._gradients[key]
-        values = iter(self._run([t for t in tensors if t is not None], self._feeds(inputs)))
+            self._gradients[key] = self._build_gradients(*key)
+        tensors, weights = self._gradients[key]
+        feeds = self._feeds(inputs)
+        feeds.update({weights[name]: of[name] for name in weights})
+        values = iter(self._run([t for t in tensors if t is not None], feeds))
         return [None if tensor is None else np.asarray(next(values)) for tensor in tensors]
+
+    def _build_gradients(
+        self, of: Sequence[str], weighted: bool, by: Sequence[str] | None
+    ) -> tuple[list[tf.Tensor | None], dict[str, tf.Tensor]]:
+        """The gradients' tensors, and placeholders for the outputs' weights."""
+        with self._graph.as_default():
+            targets = [self._element(self._outputs.get(name)) for name in of]
+            weights = {
+                name: tf.placeholder(target.dtype)
+                for name, target in zip(of, targets, strict=True)
+                if weighted
+            }
+            sources = (
+                [v.gradient_source for v in self._variables if v.trainable]
+                if by is None
+                else [self._element(self._inputs.get(name)) for name in by]
+            )
+            if not sources:
+                return [], {}
+            try:
+                return tf.gradients(targets, sources, list(weights.values()) or None), weights
+            except (LookupError, ValueError, TypeError, AttributeError) as error:
+                lose(f"the graph has no gradient: {trim_message(error)}")
 
     def _element(self, name: str) -> tf.Tensor | tf.Operation:
         try:
@@ -215,7 +267,9 @@ class LoadedGraph:
     def _feeds(self, inputs: Mapping[str, np.ndarray]) -> dict[tf.Tensor, np.ndarray]:
         return {self._element(self._inputs.get(name)): value for name, value in inputs.items()}
 
-    def _run(self, fetches, feeds=None):
+    def _run(self, fetches: list, feeds: dict | None = None) -> list:
+        if not fetches:
+            return []
         self._clock.check()
         started = time.monotonic()
         try:
@@ -225,8 +279,8 @@ class LoadedGraph:
                 )
         except (TimeoutError, tf.errors.DeadlineExceededError, tf.errors.ResourceExhaustedError):
             self._clock.stop()
-        except (tf.errors.OpError, ValueError, TypeError, MemoryError) as error:
-            lose(f"the graph cannot be run: {trim_message(error)}")
+        except (tf.errors.OpError, ValueError, TypeError, RuntimeError, MemoryError) as error:
+            lose(explain_run_error(error))
         finally:
             self._clock.seconds += time.monotonic() - started
 
@@ -238,6 +292,8 @@ class _VariableInGraph:
         self.name = definition.variable_name.partition(":")[0]
         self.trainable = trainable
         op = graph.get_operation_by_name(self.name)
+        if op.type not in ("VarHandleOp", "VariableV2", "Variable"):
+            lose(f"{printable(self.name, 60)} is not a variable")
         shape = tf.TensorShape(op.get_attr("shape"))
         if not shape.is_fully_defined() or shape.num_elements() > MAX_PARAMETERS:
             lose(f"the variable {self.name} is of shape {shape}: too large, or not known")
@@ -251,25 +307,51 @@ class _VariableInGraph:
         if op.type == "VarHandleOp":
             self.value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
             self.assign = tf.raw_ops.AssignVariableOp(resource=handle, value=self.new_value)
-        elif op.type in ("VariableV2", "Variable"):
+        else:
             self.value = tf.identity(handle)
             self.assign = tf.raw_ops.Assign(ref=handle, value=self.new_value)
-        else:
-            lose(f"{self.name} is not a variable")
 
 
-def _read_variables(meta, collection: str) -> list:
+RUN_ERRORS = {
+    "Received a label value": (
+        "there are labels beyond the number of outputs: every symbol of the task needs a logit"
+    ),
+    "Condition x == y did not hold": (
+        "an assertion of TensorFlow fails, because two shapes do not fit: compare the shapes of"
+        " outputs [batch, …] and truth [batch, time], and the axis at which they are stacked"
+    ),
+    "logits and labels must": "the shapes of logits and labels do not fit",
+    "Attempting to use uninitialized value": "a variable is used before it is initialised",
+    "Could not find variable": "a variable is used that is in no collection of TensorFlow's",
+}
+"""What TensorFlow's messages mean, by what they have in them."""
+
+
+def explain_run_error(error: BaseException) -> str:
+    """One sentence on why a graph could not be run."""
+    message = trim_message(error)
+    meant = next((meant for text, meant in RUN_ERRORS.items() if text in str(error)), None)
+    return f"the graph cannot be run: {meant or message}" + (f" ({message})" if meant else "")
+
+
+def _read_variables(meta, *collections: str) -> list:
+    """The variables of collections, each once."""
     from tensorflow.core.framework.variable_pb2 import VariableDef
 
     definitions = {}
-    for serialised in meta.collection_def[collection].bytes_list.value:
-        definition = VariableDef()
-        try:
-            definition.ParseFromString(serialised)
-        except Exception:
-            lose("what was built has unreadable variables")
-        definitions[definition.variable_name] = definition
+    for collection in collections:
+        for serialised in meta.collection_def[collection].bytes_list.value:
+            definition = VariableDef()
+            try:
+                definition.ParseFromString(serialised)
+            except Exception:
+                lose("what was built has unreadable variables")
+            definitions.setdefault(definition.variable_name, definition)
     return list(definitions.values())
+
+
+def _get_names(graph_def) -> set[str]:
+    return {node.name for node in graph_def.node}
 
 
 def _prune(graph_def, names: Iterable[str]):
@@ -290,29 +372,44 @@ def _prune(graph_def, names: Iterable[str]):
     return pruned
 
 
-def _check_operations(graph_def) -> None:
+def _check_operations(graph_def, run: Collection[str]) -> None:
+    """Refuses a graph.
+
+    Args:
+        graph_def: The graph.
+        run: The names of the operations on which more than initial values depends.
+    """
     functions = [node for function in graph_def.library.function for node in function.node_def]
     if any(node.op in CALLS for node in functions):  # they could call themselves, or multiply
         lose("the graph has functions that call functions: do without tf.function and tf.cond")
-    nodes = [*graph_def.node, *functions]
-    if len(nodes) > MAX_OPERATIONS:
-        lose(f"the graph has {len(nodes):,} operations; {MAX_OPERATIONS:,} are the most")
-    for node in nodes:
-        if node.op.startswith(LIBRARY_CELLS):
-            lose(
-                f"this is a finished cell of a library (operation {node.op}): write the equations"
-                " yourself, with matmul, sigmoid and tanh"
-            )
-        if node.op.startswith(LOOPS):
-            lose(
-                f"the graph loops (operation {node.op}): go over the time steps with a Python for"
-                " loop"
-            )
-        prints_elsewhere = node.op == "PrintV2" and (
-            node.attr["output_stream"].s not in (b"stdout", b"stderr")
+    nbr_operations = len(graph_def.node) + len(functions)
+    if nbr_operations > MAX_OPERATIONS:
+        lose(f"the graph has {nbr_operations:,} operations; {MAX_OPERATIONS:,} are the most")
+    for node in functions:
+        _check_operation(node, ALLOWED_OPERATIONS)
+    for node in graph_def.node:
+        _check_operation(
+            node, ALLOWED_OPERATIONS if node.name in run else ALLOWED_FOR_INITIAL_VALUES
         )
-        if node.op not in ALLOWED_OPERATIONS or prints_elsewhere:
-            lose(f"the graph has an operation that is not run here, {node.op[:40]}: do without it")
+
+
+def _check_operation(node, allowed: Collection[str]) -> None:
+    prints_elsewhere = node.op == "PrintV2" and (
+        node.attr["output_stream"].s not in (b"stdout", b"stderr")
+    )
+    if node.op in allowed and not prints_elsewhere:
+        return
+    if node.op.startswith(LIBRARY_CELLS):
+        lose(
+            f"this is a finished cell of a library (operation {node.op[:40]}): write the equations"
+            " yourself, with matmul, sigmoid and tanh"
+        )
+    if node.op.startswith(LOOPS):
+        lose(
+            f"the graph loops (operation {node.op[:40]}): go over the time steps with a Python for"
+            " loop"
+        )
+    lose(f"the graph has an operation that is not run here, {node.op[:40]}: do without it")
 
 
 _RUN_OPTIONS = tf.RunOptions(timeout_in_ms=RUN_LIMIT * 1000)

@@ -9,6 +9,9 @@ import numpy as np
 
 from grading.engine import builder
 
+SWAPPED = "loss and accuracy are swapped: return MemoryTestResult(loss, accuracy)"
+"""What both figures say if they are swapped."""
+
 
 class Truth:
     """A test set, its right results, and those of common mistakes."""
@@ -46,6 +49,9 @@ class Truth:
                 right[: len(right) // size * size, -recalled:].mean()
             ),
             "it is over the last output alone": right[:, -1].mean(),
+            "it is every second batch's: fetch loss, outputs and labels in one session.run": (
+                np.concatenate(last_batches[1::2]).mean()
+            ),
             "argmax is taken over the batch, not over the symbols": over_batch,
         }
         self.loss_mistakes = {
@@ -63,6 +69,12 @@ class Truth:
                 np.mean(self.losses[::2])
             ),
             "the variables are initialised again, so what was trained is lost": 7 * self.loss,
+        }
+        self.loss_mistakes[SWAPPED] = self.accuracy
+        self.accuracy_mistakes = {
+            SWAPPED: self.loss,
+            "it is cut to a whole number: leave out int": np.floor(self.accuracy),
+            **self.accuracy_mistakes,
         }
 
     def is_telling(self) -> bool:

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -27,7 +27,14 @@ from grading.engine.memory_truth import choose_telling_seed
 from grading.engine.parts import PARTS, TOTAL
 from grading.engine.submission import read_folder
 from grading.engine.text import printable
-from grading.engine.verdict import PartVerdict, Verdict, get_points, get_reasons, make_report
+from grading.engine.verdict import (
+    PartVerdict,
+    Verdict,
+    get_points,
+    get_reasons,
+    make_report,
+    shorten,
+)
 from support.files import ROOT, write_json
 
 GRADED_FOLDERS = (ROOT / PUBLIC_TESTS, ROOT / PRIVATE_TESTS)
@@ -36,8 +43,13 @@ GRADED_FOLDERS = (ROOT / PUBLIC_TESTS, ROOT / PRIVATE_TESTS)
 NOT_CHECKED = "not checked in this run"
 """The reason for losing points where none of a criterion's tests was run."""
 
-MAX_REASONS = 4
-"""How many reasons are printed of each part."""
+
+class Reason(NamedTuple):
+    """Why a test failed."""
+
+    text: str
+    vague: bool = False
+    """Whether any other reason of the part tells more."""
 
 
 class Scorer:
@@ -55,7 +67,7 @@ class Scorer:
         self._loaded: dict[tuple[str, str], Any] = {}
         self._clocks: dict[str, Any] = {}
         self.started = time.perf_counter()
-        self.reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self.reasons: dict[tuple[str, str], list[Reason]] = defaultdict(list)
         self.has_run: set[tuple[str, str]] = set()
         self.notes: dict[str, list[str]] = defaultdict(list)
 
@@ -117,19 +129,15 @@ class Scorer:
         return {part: self._get_part_verdict(part) for part in PARTS}
 
     def _get_part_verdict(self, part: str) -> PartVerdict:
-        verdict = PartVerdict(points={}, reasons={}, notes=_without_repeats(self.notes[part]))
+        verdict = PartVerdict(points={}, reasons={}, notes=list(dict.fromkeys(self.notes[part])))
+        of_part = {criterion: self.reasons[part, criterion] for criterion in PARTS[part].criteria}
+        is_explained = any(not reason.vague for reasons in of_part.values() for reason in reasons)
         for criterion, points in PARTS[part].criteria.items():
-            key = part, criterion
-            reasons = _without_repeats(self.reasons[key])
-            verdict["points"][criterion] = points if key in self.has_run and not reasons else 0
-            if key not in self.has_run:
-                reasons.append(NOT_CHECKED)
-            verdict["reasons"][criterion] = reasons
+            has_run, reasons = (part, criterion) in self.has_run, of_part[criterion]
+            verdict["points"][criterion] = points if has_run and not reasons else 0
+            told = [reason.text for reason in reasons if not (reason.vague and is_explained)]
+            verdict["reasons"][criterion] = shorten(told) if has_run else [*told, NOT_CHECKED]
         return verdict
-
-
-def _without_repeats(texts: list[str]) -> list[str]:
-    return list(dict.fromkeys(texts))
 
 
 def make_table(verdict: Verdict) -> list[list[str]]:
@@ -243,6 +251,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
     marker = item.get_closest_marker("part")
     if marker is None:
         return report
+    from grading.engine.graphs import VagueFailure
+
     scorer, key = item.config.stash[SCORER], tuple(marker.args)
     if report.when == "call" and report.passed:
         scorer.has_run.add(key)
@@ -251,7 +261,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
         if call.excinfo.errisinstance(pytest.fail.Exception) or item.config.option.verbose < 1:
             report.longrepr = reason
         scorer.has_run.add(key)
-        scorer.reasons[key].append(reason)
+        scorer.reasons[key].append(Reason(reason, call.excinfo.errisinstance(VagueFailure)))
     return report
 
 
@@ -273,10 +283,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         reasons = get_reasons(verdict, letter)
         if reasons:
             terminalreporter.section(f"part ({letter})", sep="-")
-        for reason in reasons[:MAX_REASONS]:
+        for reason in reasons:
             terminalreporter.write_line(f"- {reason}")
-        if len(reasons) > MAX_REASONS:
-            terminalreporter.write_line(f"  and {len(reasons) - MAX_REASONS} more")
     terminalreporter.section("points")
     width = max(30, shutil.get_terminal_size().columns - 55)
     terminalreporter.write_line(

@@ -6,7 +6,8 @@ are merged part by part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict
 
 from grading.engine.build import Build
@@ -55,10 +56,22 @@ def get_points(verdict: Verdict) -> dict[str, float]:
     return {part: sum(verdict[part]["points"].values()) for part in PARTS}
 
 
+MOST_REASONS = 2
+"""How many reasons are given of each part: who has mended these sees the next."""
+
+
+def shorten(reasons: Iterable[str]) -> list[str]:
+    """The first reasons, and of those that differ in a number only the first."""
+    by_words: dict[str, str] = {}
+    for reason in reasons:
+        by_words.setdefault(re.sub(r"[-+]?\d[\d.e+-]*", "0", reason), reason)
+    return list(by_words.values())[:MOST_REASONS]
+
+
 def get_reasons(verdict: Verdict, part: str) -> list[str]:
-    """Why a part lost points, each reason once."""
+    """Why a part lost points, in at most two sentences."""
     by_criterion = verdict[part]["reasons"].values()
-    return list(dict.fromkeys(reason for reasons in by_criterion for reason in reasons))
+    return shorten(reason for reasons in by_criterion for reason in reasons)
 
 
 def make_report(verdict: Verdict | None, output: str, **more: Any) -> dict[str, Any]:
@@ -90,6 +103,7 @@ def _make_tests(verdict: Verdict) -> list[dict[str, Any]]:
             "status": "passed" if verdict[letter]["points"][criterion] else "failed",
             "output": "\n".join(
                 verdict[letter]["reasons"][criterion]
+                or ([] if verdict[letter]["points"][criterion] else ["see the other reasons"])
                 or (verdict[letter]["notes"] if number == 1 else [])
             ),
             "output_format": "text",

@@ -42,6 +42,11 @@ def one(z: np.ndarray) -> np.ndarray:
     return np.ones_like(z)
 
 
+def softmax(z: np.ndarray) -> np.ndarray:
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
 # --- one step -----------------------------------------------------------------------------------
 
 
@@ -80,13 +85,14 @@ def step_lstm(
     output_gate: Callable = sigmoid,
     squash: Callable = tanh,
     bias: float = 1.0,
+    stale: Callable = lambda z: z,
     remember: Callable = lambda f, c, i, j: f * c + i * j,
     read: Callable = lambda new, old: new,
     peep: bool = False,
     emit: Callable = lambda h, c: h,
 ) -> tuple[np.ndarray, State]:
     """c_t = f c_{t-1} + i j;  h_t = o tanh(c_t)."""
-    i, j, f, o = preactivate(parameters, x, h, bias)
+    i, j, f, o = stale(preactivate(parameters, x, h, bias))
     new = remember(forget_gate(f), c, input_gate(i), candidate(j))
     if peep:
         o = preactivate(parameters, x, new, bias)[3]
@@ -127,6 +133,28 @@ def unroll_first_input(step: Step, parameters: np.ndarray, x: np.ndarray, start:
     return unroll(step, parameters, np.repeat(x[:, :1], x.shape[1], axis=1), start)
 
 
+def unroll_shifted(
+    step: Step, parameters: np.ndarray, x: np.ndarray, start: State, *, first: Callable
+):
+    """Each step reads the input of the step before; the first one reads `first(x)`, [B, I]."""
+    return unroll(step, parameters, np.concatenate([first(x)[:, None], x[:, :-1]], axis=1), start)
+
+
+def unroll_stale(
+    step: Step, parameters: np.ndarray, x: np.ndarray, start: State, *, gates: list[int]
+):
+    """Some gates' weighted sums [G, E, B, H] are those of the first step in all steps."""
+    first: list[np.ndarray] = []
+
+    def keep_first(sums: np.ndarray) -> np.ndarray:
+        first.append(sums)
+        sums = sums.copy()
+        sums[gates] = first[0][gates]
+        return sums
+
+    return unroll(functools.partial(step, stale=keep_first), parameters, x, start)
+
+
 def unroll_forgetting(
     step: Step, parameters: np.ndarray, x: np.ndarray, start: State, *, kept: tuple[bool, ...]
 ):
@@ -161,9 +189,6 @@ class Equation(NamedTuple):
         return self.nbr_gates, n_inp + n_out + self.nbr_biases, n_out
 
 
-FORGET_BIASES = (0.0, 1.0, 0.5, 2.0, 3.0, 5.0)
-"""Constants that may be added to the forget gate."""
-
 ACTIVATIONS = {"linear": identity, "tanh": tanh, "ReLU": relu, "sigmoid": sigmoid}
 
 
@@ -188,17 +213,16 @@ RIGHT = {
         for name, activation in ACTIVATIONS.items()
         if name in COURSE.basic_activations
     ],
-    "MyLSTMCell": [
-        _lstm(
-            f"forget bias {bias:g}" if bias else "",
-            nbr_biases,
-            forget_gate=_shifted(sigmoid, bias),
-        )
-        for nbr_biases in (1, 2)
-        for bias in FORGET_BIASES
-    ],
+    "MyLSTMCell": [_lstm("", nbr_biases) for nbr_biases in (1, 2)],
 }
 """The equations that earn the points. Two biases that are added to one another count as one."""
+
+
+def with_forget_bias(equation: Equation, constant: float) -> Equation:
+    """An LSTM's equation with a constant that is added to the forget gate's weighted sum."""
+    step = functools.partial(equation.step, forget_gate=_shifted(sigmoid, constant))
+    return equation._replace(step=step)
+
 
 ORDER_MISTAKES = {
     "the outputs are in reverse order: the first of the list must be that of the first time step": (
@@ -207,13 +231,34 @@ ORDER_MISTAKES = {
     "the steps run backwards in time: start with x[:, 0]": unroll_backwards,
     "all outputs are that of the last step: append each step's own": unroll_last_only,
     "every step reads the first input: read x[:, t] in step t": unroll_first_input,
+    "step t reads x[:, t - 1], and the first step the last input: read x[:, t] in step t": (
+        functools.partial(unroll_shifted, first=lambda x: x[:, -1])
+    ),
+    "step t reads the input of the step before, and the first step zeros: read x[:, t] in step t": (
+        functools.partial(unroll_shifted, first=lambda x: np.zeros_like(x[:, 0]))
+    ),
 }
 """Ways to get the sequence wrong, whatever the cell."""
 
 
+GATES = ("input_gate", "candidate", "forget_gate", "output_gate")
+"""The order of an LSTM's gates here."""
+
+
 def _gate_mistakes() -> Iterator[Equation]:
-    for gate in ("input_gate", "forget_gate", "output_gate"):
+    for gate in ("input_gate", "candidate", "forget_gate", "output_gate"):
         name = gate.replace("_", " ")
+        number = GATES.index(gate)
+        yield _lstm(
+            f"the {name} is computed in the first step only: compute it anew in each step",
+            unroll=functools.partial(unroll_stale, gates=[number]),
+        )
+        yield _lstm(
+            f"a softmax stands on the {name}: it makes the hidden units compete",
+            **{gate: softmax},
+        )
+        if gate == "candidate":
+            continue
         for wrong, what in (
             (identity, f"the sigmoid is missing on the {name}"),
             (tanh, f"the {name} has a tanh in place of its sigmoid"),
@@ -247,6 +292,10 @@ MISTAKES = {
         _lstm("tanh is missing on the candidate", candidate=identity),
         _lstm("the candidate has a sigmoid in place of its tanh", candidate=sigmoid),
         *_gate_mistakes(),
+        _lstm(
+            "the gates are computed in the first step only: compute them anew in each step",
+            unroll=functools.partial(unroll_stale, gates=[0, 1, 2, 3]),
+        ),
         _lstm("the bias is missing", bias=0.0),
         _lstm(
             "all three gates have a tanh in place of their sigmoid",
@@ -298,9 +347,7 @@ MISTAKES = {
 """What is often written instead; a name says what is wrong."""
 
 MISTAKES["MyLSTMCell"] += [
-    mistake._replace(
-        step=functools.partial(mistake.step, forget_gate=_shifted(sigmoid, FORGET_BIASES[1]))
-    )
+    with_forget_bias(mistake, 1.0)
     for mistake in MISTAKES["MyLSTMCell"]
     if "forget_gate" not in mistake.step.keywords
 ]

@@ -8,7 +8,7 @@ second round gives random values to the weights whose roles are known, and tells
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -26,27 +26,47 @@ ROUNDS = 3
 Run = Callable[[np.ndarray], np.ndarray]
 
 
+class NoRoleError(Exception):
+    """The graph is not the equation in any order of its parameters.
+
+    Args:
+        parameter: The number of one that has no role; None if the outputs differ before any is
+            changed.
+        expected: An output that differs, if `parameter` is None: what it should be.
+        came: What it is.
+    """
+
+    def __init__(self, parameter: int | None, expected: float = np.nan, came: float = np.nan):
+        super().__init__(parameter)
+        self.parameter, self.expected, self.came = parameter, expected, came
+
+
 def find_roles(
     run: Run,
     equation: Equation,
     shape: tuple[int, int, int],
     x: np.ndarray,
+    start: Sequence[np.ndarray],
     rng: np.random.Generator,
-) -> np.ndarray | None:
-    """The role of each parameter, or None if the graph is not the equation in any order.
+) -> np.ndarray:
+    """The role of each parameter.
 
     Args:
-        run: The graph from a zero state: a vector of all its parameters → outputs [T, B, H].
+        run: The graph: a vector of all its parameters → outputs [T, B, H].
         equation: What the graph should be.
         shape: The equation's parameters, [G, R, H].
         x: The input [B, T, I] that `run` feeds.
+        start: The start state that `run` feeds, each field [B, H].
         rng: Draws the values of the known roles.
 
     Returns:
         For each parameter the index of its role among the equation's parameters.
+
+    Raises:
+        NoRoleError: If the graph is not the equation in any order.
     """
     nbr_roles = int(np.prod(shape))
-    start = (np.zeros([len(x), shape[2]]),) * equation.nbr_states
+    start = tuple(start)
 
     def expect(parameters: np.ndarray) -> np.ndarray:
         return equation.run(parameters.reshape(-1, *shape), x, start)[0]
@@ -59,13 +79,12 @@ def find_roles(
         base = np.full(nbr_roles, CONSTANT)
         base[roles >= 0] = values[roles[roles >= 0]]
         expected_base = np.where(np.isin(np.arange(nbr_roles), roles), values, CONSTANT)
-        if not _are_close(run(base), expect(expected_base)[0]):
-            return None
+        _check_close(run(base), expect(expected_base)[0])
         responses = np.stack([run(base + CHANGE * _unit(p, nbr_roles)) for p in unknown])
         signatures = expect(expected_base + CHANGE * np.eye(nbr_roles)[free])
         fits = _pairwise_close(responses, signatures)
         if not fits.any(axis=1).all():
-            return None
+            raise NoRoleError(int(unknown[~fits.any(axis=1)][0]))
         sure = np.flatnonzero(fits.sum(axis=1) == 1)
         roles[unknown[sure]] = free[fits[sure].argmax(axis=1)]
         if len(sure) == len(unknown):
@@ -75,7 +94,7 @@ def find_roles(
 
 def _match_rest(
     roles: np.ndarray, unknown: np.ndarray, free: np.ndarray, fits: np.ndarray
-) -> np.ndarray | None:
+) -> np.ndarray:
     """Shares out roles that cannot be told apart, such as two biases of one gate."""
     taken = set(roles[roles >= 0])
     for parameter, candidates in zip(unknown, fits, strict=True):
@@ -83,20 +102,26 @@ def _match_rest(
             continue
         left = [role for role in free[candidates] if role not in taken]
         if not left:
-            return None
+            raise NoRoleError(int(parameter))
         roles[parameter] = left[0]
         taken.add(left[0])
-    return roles if len(taken) == len(roles) else None
+    twice = [p for p in unknown if np.sum(roles == roles[p]) > 1]
+    if twice:
+        raise NoRoleError(int(twice[0]))
+    return roles
 
 
 def _unit(index: int, length: int) -> np.ndarray:
     return np.eye(1, length, index)[0]
 
 
-def _are_close(outputs: np.ndarray, expected: np.ndarray) -> bool:
-    return outputs.shape == expected.shape and bool(
-        np.abs(outputs - expected).max() < TOLERANCE * max(1, np.abs(expected).max())
-    )
+def _check_close(outputs: np.ndarray, expected: np.ndarray) -> None:
+    if outputs.shape != expected.shape:
+        raise NoRoleError(None)
+    differences = np.abs(outputs - expected)
+    if not differences.max() < TOLERANCE * max(1, np.abs(expected).max()):
+        worst = differences.argmax()
+        raise NoRoleError(None, expected.flat[worst], outputs.flat[worst])
 
 
 def _pairwise_close(responses: np.ndarray, signatures: np.ndarray) -> np.ndarray:

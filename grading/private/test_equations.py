@@ -6,131 +6,366 @@ change. Here each parameter's role is found out, and then all are set at random.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
 from grading.engine import builder
-from grading.engine.graphs import LoadedGraph, lose
+from grading.engine.graphs import LoadedGraph, Variable, lose
 from grading.engine.parts import PARTS
-from grading.private.oracle import RIGHT, Equation
-from grading.private.roles import find_roles
+from grading.engine.text import tell_apart
+from grading.private.oracle import GATES, RIGHT, Equation, with_forget_bias
+from grading.private.roles import NoRoleError, find_roles
 
 BATCH = 5
-CELLS = [
-    pytest.param("b", marks=pytest.mark.part("b", "equation"), id="basic"),
-    pytest.param("d", marks=pytest.mark.part("d", "equation"), id="lstm"),
-]
-STATES = [
-    pytest.param("b", marks=pytest.mark.part("b", "state"), id="basic"),
-    pytest.param("d", marks=pytest.mark.part("d", "state"), id="lstm"),
-]
+SIZES = (1.0, 30.0, 1e4)
+"""Sizes of inputs and states at which the equation must hold."""
+TOLERANCE = 1e-4
+"""Relative, for numbers of size 1: graphs compute in float32."""
+ONES = {
+    "one_input": "for n_inp=1",
+    "one_unit": "for n_out=1",
+    "one_step": "for a single time step",
+    "ones": "for n_inp=1, n_out=1, one time step and a batch of one",
+}
+"""Probes in which a size is one."""
 
 
-class Fit:
+def of_cells(criterion: str):
+    """Parametrises a test by both cells' parts."""
+    return pytest.mark.parametrize(
+        "part",
+        [
+            pytest.param(part, marks=pytest.mark.part(part, criterion), id=name)
+            for part, name in (("b", "basic"), ("d", "lstm"))
+        ],
+    )
+
+
+class Fit(NamedTuple):
     """A graph whose parameters' roles in an equation are known."""
 
-    def __init__(self, part: str, probe: str, graph: LoadedGraph):
-        self.call = builder.CALLS[probe]
-        self.fields = builder.STATE_FIELDS[builder.CELLS[part]]
-        self.graph = graph
-        self.equation: Equation | None = None
-        self.roles: np.ndarray | None = None
+    graph: LoadedGraph
+    call: builder.Call
+    fields: tuple[str, ...]
+    equation: Equation
+    roles: np.ndarray
+    """Of each of the graph's parameters, the index of its role."""
 
-    def run(self, parameters: np.ndarray, x: np.ndarray, start, graph=None):
+    @property
+    def batch(self) -> int:
+        return self.call.batch or BATCH
+
+    @property
+    def length(self) -> int:
+        return self.call.lengths[-1]
+
+    def draw(self, rng: np.random.Generator, size: float = 1.0):
+        """Parameters, and inputs and start states of a size."""
+        state = [self.batch, self.call.n_out]
+        return (
+            rng.normal(0, 0.5, len(self.roles)),
+            rng.normal(0, size, [self.batch, self.length, self.call.n_inp]),
+            [rng.normal(0, size, state) for _ in self.fields],
+        )
+
+    def run(self, parameters: np.ndarray, x: np.ndarray, start):
         """Outputs [T, B, H] and final state of the graph."""
-        graph = graph or self.graph
-        graph.set_parameters(parameters)
-        inputs = {f"state/{f}": s for f, s in zip(self.fields, start, strict=True)}
-        outputs = [f"outputs/{step}" for step in range(graph.nbr_outputs)]
-        states = [f"state/{field}" for field in self.fields if graph.has_output(f"state/{field}")]
-        values = graph.fetch([*outputs, *states], {"x": x, **inputs})
-        try:
-            return np.stack(values[: len(outputs)]), values[len(outputs) :]
-        except ValueError:
-            lose("the outputs are not all of one shape")
+        return run(self.graph, self.fields, parameters, x, start)
 
     def expect(self, parameters: np.ndarray, x: np.ndarray, start):
+        """What the equation gives, for parameters [P] or of several experiments [E, P]."""
         shape = self.equation.get_shape(self.call.n_inp, self.call.n_out)
-        by_role = np.empty(len(parameters))
-        by_role[self.roles] = parameters
-        outputs, state = self.equation.run(by_role.reshape(1, *shape), x, start)
-        return outputs[0], [s[0] for s in state]
+        by_role = np.empty([len(np.atleast_2d(parameters)), len(self.roles)])
+        by_role[:, self.roles] = parameters
+        outputs, state = self.equation.run(by_role.reshape(-1, *shape), x, start)
+        return (outputs, state) if parameters.ndim == 2 else (outputs[0], [s[0] for s in state])
 
-    def zero_state(self, batch: int):
-        return [np.zeros([batch, self.call.n_out])] * len(self.fields)
+    def describe(self, parameter: int) -> str:
+        """The role of a parameter, in words."""
+        gates, rows, _ = self.equation.get_shape(self.call.n_inp, self.call.n_out)
+        gate, row, unit = np.unravel_index(self.roles[parameter], (gates, rows, self.call.n_out))
+        if row < self.call.n_inp:
+            weight = f"weight from input {row + 1}"
+        elif row < self.call.n_inp + self.call.n_out:
+            weight = f"weight from hidden unit {row - self.call.n_inp + 1}"
+        else:
+            weight = "bias"
+        where = f" in the {GATES[gate].replace('_', ' ')}" if gates > 1 else ""
+        return f"the {weight} to unit {unit + 1}{where}"
 
-    def search(self, part: str, rng: np.random.Generator) -> bool:
-        """Looks for an equation of which the graph is a version."""
-        x = rng.uniform(-1, 1, [BATCH, self.call.lengths[-1], self.call.n_inp])
-        start = self.zero_state(BATCH)
-        for equation in RIGHT[builder.CELLS[part]]:
-            shape = equation.get_shape(self.call.n_inp, self.call.n_out)
-            if self.graph.nbr_parameters == np.prod(shape):
-                run = lambda parameters: self.run(parameters, x, start)[0]  # noqa: E731
-                roles = find_roles(run, equation, shape, x, rng)
-                if roles is not None:
-                    self.equation, self.roles = equation, roles
-                    return True
-        return False
+
+def run(graph: LoadedGraph, fields, parameters: np.ndarray, x: np.ndarray, start):
+    """Outputs [T, B, H] and final state of a graph."""
+    graph.set_parameters(parameters)
+    inputs = {f"state/{f}": s for f, s in zip(fields, start, strict=True)}
+    outputs = [f"outputs/{step}" for step in range(graph.nbr_outputs)]
+    states = [f"state/{field}" for field in fields if graph.has_output(f"state/{field}")]
+    values = graph.fetch([*outputs, *states], {"x": x, **inputs})
+    if len({np.shape(value) for value in values[: len(outputs)]}) != 1:
+        lose("the outputs are not all of one shape")
+    return np.stack(values[: len(outputs)]), values[len(outputs) :]
+
+
+def find_fit(scorer, part: str, probe: str, equations: Sequence[Equation] = ()) -> Fit | str:
+    """The equation of which a graph is a version; a sentence on why there is none.
+
+    Args:
+        scorer: The submission.
+        part: b or d.
+        probe: A call of the cell.
+        equations: Those that it may be; all right ones, if none is given.
+    """
+    graph, call = scorer.get_graph(part, probe), builder.CALLS[probe]
+    rng = np.random.default_rng([scorer.seed, *map(ord, part + probe)])
+    state = 0.5 if call.lengths[-1] == 1 else 0.0  # a single step shows a state at the start only
+    fields = builder.STATE_FIELDS[builder.CELLS[part]]
+    batch = call.batch or BATCH
+    x = rng.uniform(-1, 1, [batch, call.lengths[-1], call.n_inp])
+    start = [np.full([batch, call.n_out], state)] * len(fields)
+
+    def run_it(parameters: np.ndarray) -> np.ndarray:
+        return run(graph, fields, parameters, x, start)[0]
+
+    why = ""
+    for equation in equations or get_equations(part, graph, call):
+        shape = equation.get_shape(call.n_inp, call.n_out)
+        if graph.nbr_parameters == np.prod(shape):
+            try:
+                roles = find_roles(run_it, equation, shape, x, start, rng)
+            except NoRoleError as error:
+                why = why or _explain(error, graph.variables)
+            else:
+                return Fit(graph, call, fields, equation, roles)
+    return why
+
+
+def get_equations(part: str, graph: LoadedGraph, call: builder.Call) -> list[Equation]:
+    """The right equations, with the constant that an LSTM adds to its forget gate.
+
+    With all weights zero an output is tanh(f c) / 2, where f is the sigmoid of the constant.
+    """
+    equations = RIGHT[builder.CELLS[part]]
+    if part == "b":
+        return equations
+    shape = [call.batch or BATCH, call.n_out]
+    x = np.zeros([shape[0], call.lengths[-1], call.n_inp])
+    outputs, _ = run(
+        graph,
+        ("hidden", "cell"),
+        np.zeros(graph.nbr_parameters),
+        x,
+        [np.zeros(shape), np.ones(shape)],
+    )
+    kept = np.arctanh(np.clip(2 * outputs.flat[0].astype(float), -0.9999, 0.9999))
+    if not 1e-6 < kept < 1 - 1e-6 or abs(kept - 0.5) < 1e-5:
+        return equations
+    return [with_forget_bias(equation, np.log(kept / (1 - kept))) for equation in equations]
+
+
+def _explain(error: NoRoleError, variables: list[Variable]) -> str:
+    """Which number changes the outputs as no weight of the equation does."""
+    if error.parameter is None:
+        right, came = tell_apart(error.expected, error.came)
+        return f"with all weights equal an output should be {right} and is {came}"
+    number, names = error.parameter, iter(variables)
+    while number >= (variable := next(names)).size:
+        number -= variable.size
+    place = ", ".join(str(i) for i in np.unravel_index(number, variable.shape))
+    return (
+        f"a change of {variable.name}[{place}] changes the outputs as that of no weight in the"
+        " equation does"
+    )
+
+
+def compare(
+    came: np.ndarray, expected: np.ndarray, what: Callable[[int], str], size: float = 1.0
+) -> None:
+    """Loses at the first of several arrays that is not as expected, for numbers of a size."""
+    tolerance = TOLERANCE * max(1, size / 200)  # sums of large numbers are less exact
+    scale = np.abs(expected).max(initial=1.0)
+    for number, (one, right) in enumerate(zip(came, expected, strict=True)):
+        if np.shape(one) != np.shape(right):
+            lose(f"{what(number)} should be of shape {list(right.shape)}, not {list(one.shape)}")
+        bad = ~np.isclose(one, right, rtol=tolerance, atol=0.2 * tolerance * scale)
+        if bad.any():
+            should, is_ = tell_apart(right[bad][0], one[bad][0])
+            lose(f"{what(number)} should be {should} and is {is_}")
+
+
+@pytest.fixture(scope="module")
+def fits() -> dict[str, Fit | str | BaseException]:
+    """What has been found of each part."""
+    return {}
 
 
 @pytest.fixture
-def fit(scorer, rng, part) -> Fit:
-    """The submission's cell, fitted; on the graph of fixed batch if the other cannot be built."""
-    probes = scorer.get_build().probes[part]
-    usable = [probe for probe in ("call", "fixed") if probes[probe].error is None]
-    probe = usable[0] if usable else "call"
-    fit = Fit(part, probe, scorer.get_graph(part, probe))
-    fit.search(part, rng)
-    return fit
+def fit(fits, part, scorer) -> Fit | str:
+    """That of the probe for any batch size, or if need be of the one of a known batch size."""
+    if part not in fits:
+        probes = scorer.get_build().probes[part]
+        usable = [probe for probe in ("call", "fixed") if probes[probe].error is None]
+        try:
+            fits[part] = find_fit(scorer, part, usable[0] if usable else "call")
+        except pytest.fail.Exception as failure:
+            fits[part] = failure
+    if isinstance(fits[part], BaseException):
+        raise fits[part]
+    return fits[part]
 
 
-@pytest.mark.parametrize("part", CELLS)
+def at_length(scorer, part: str, fit: Fit, probe: str) -> Fit:
+    """The same cell, called for another number of time steps."""
+    graph = scorer.get_graph(part, probe)
+    call = builder.CALLS[probe]
+    if graph.nbr_outputs != call.lengths[-1]:
+        lose(f"for {call.lengths[-1]} time steps there are {graph.nbr_outputs} outputs")
+    return fit._replace(graph=graph, call=call)
+
+
+@of_cells("equation")
 def test_random_weights_give_what_the_equation_gives(fit, part, scorer, rng):
-    if fit.equation is None:
-        equations = RIGHT[builder.CELLS[part]]
-        needed = [np.prod(e.get_shape(fit.call.n_inp, fit.call.n_out)) for e in equations]
-        if fit.graph.nbr_parameters not in needed:
+    if isinstance(fit, str):
+        graph, call = scorer.get_graph(part, "call"), builder.CALLS["call"]
+        needed = RIGHT[builder.CELLS[part]][0].get_shape(call.n_inp, call.n_out)
+        if not fit:
             lose(
-                f"the cell cannot be tried at random weights, as it has {fit.graph.nbr_parameters}"
-                f" trainable numbers where {needed[0]} are needed: see part ({PARTS[part].needs})"
+                f"the cell cannot be tried at random weights, as it has {graph.nbr_parameters}"
+                f" trainable numbers where {np.prod(needed)} are needed: see part"
+                f" ({PARTS[part].needs})",
+                vague=True,
             )
-        lose(
-            f"{PARTS[part].where} is not the cell's equation at random weights: no way to read its"
-            " variables as the weights and biases of the equation explains the outputs (is one"
-            " of them used twice, or not at all?)"
-        )
-    long = scorer.get_build().probes[part]["long"]
-    graphs = [(fit.graph, fit.call.lengths[-1])]
-    if fit.call is builder.CALLS["call"] and long.error is None:
-        graphs.append((scorer.get_graph(part, "long"), builder.CALLS["long"].lengths[-1]))
-    for graph, length in graphs * 2:
-        if graph.nbr_outputs != length:
-            lose(f"for {length} time steps there are {graph.nbr_outputs} outputs")
-        parameters = rng.normal(0, 0.5, len(fit.roles))
-        x = rng.normal(size=[BATCH, length, fit.call.n_inp])
-        start = fit.zero_state(BATCH)
-        outputs, _ = fit.run(parameters, x, start, graph)
-        expected, _ = fit.expect(parameters, x, start)
-        for step, (output, right) in enumerate(zip(outputs, expected, strict=True), start=1):
-            if not np.allclose(output, right, rtol=1e-3, atol=1e-4):
-                lose(
-                    f"at random weights, output {step} of {length} should begin with"
-                    f" {right[0, 0]:.4f} and begins with {output[0, 0]:.4f}"
-                )
+        lose(f"{PARTS[part].where} is not the cell's equation: {fit}", vague=True)
+    tried = [fit]
+    if fit.call is builder.CALLS["call"] and scorer.get_build().probes[part]["long"].error is None:
+        tried.append(at_length(scorer, part, fit, "long"))
+    for each in tried * 2:
+        parameters, x, start = each.draw(rng)
+        start = [np.zeros_like(s) for s in start]
+        outputs, _ = each.run(parameters, x, start)
+        expected, _ = each.expect(parameters, x, start)
+        length = each.length
+        if len(outputs) != length:
+            lose(f"for {length} time steps there are {len(outputs)} outputs")
+        compare(outputs, expected, lambda t, n=length: f"at random weights, output {t + 1} of {n}")
 
 
-@pytest.mark.parametrize("part", STATES)
-def test_random_states_are_used_and_returned(fit, part, rng):
-    if fit.equation is None:
+@of_cells("equation")
+@pytest.mark.parametrize("size", SIZES)
+def test_large_inputs_and_states_follow_the_equation(fit, part, rng, size):
+    if isinstance(fit, str):
         pytest.skip("the equation is judged elsewhere")
-    parameters = rng.normal(0, 0.5, len(fit.roles))
-    x = rng.normal(size=[BATCH, fit.call.lengths[-1], fit.call.n_inp])
-    start = [rng.normal(size=[BATCH, fit.call.n_out]) for _ in fit.fields]
-    outputs, state = fit.run(parameters, x, start)
-    expected_outputs, expected_state = fit.expect(parameters, x, start)
-    if not np.allclose(outputs[0], expected_outputs[0], rtol=1e-3, atol=1e-4):
-        lose("the first output is not what follows from the start state")
-    for field, value, expected in zip(fit.fields, state, expected_state, strict=False):
-        if value.shape != expected.shape or not np.allclose(value, expected, rtol=1e-3, atol=1e-4):
-            lose(f"the final state's field {field} is not the {field} state after the last step")
+    for large in ("x", *fit.fields):
+        parameters, x, start = fit.draw(rng)
+        start = [s * (size if f == large else 0) for f, s in zip(fit.fields, start, strict=True)]
+        x = x * (size if large == "x" else 1)
+        outputs, _ = fit.run(parameters, x, start)
+        expected, _ = fit.expect(parameters, x, start)
+        if not np.isclose(outputs[0], expected[0], rtol=1e-2, atol=1e-2).all() and size == 1:
+            return  # a start state that is not used is told elsewhere
+        name = "inputs" if large == "x" else f"numbers in the start state's field {large}"
+        compare(
+            outputs,
+            expected,
+            lambda t, n=name: f"at random weights and {n} of size {size:g}, output {t + 1}",
+            size,
+        )
+
+
+@of_cells("state")
+def test_random_states_are_used_and_returned(fit, part, rng):
+    if isinstance(fit, str):
+        pytest.skip("the equation is judged elsewhere")
+    for size in SIZES:
+        parameters, x, start = fit.draw(rng)
+        start = [s * size for s in start]
+        outputs, state = fit.run(parameters, x, start)
+        expected, right = fit.expect(parameters, x, start)
+        compare(
+            outputs[:1], expected[:1], lambda _: "from a random start state, the first output", size
+        )
+        for field, value, follows in zip(fit.fields, state, right, strict=False):
+            compare([value], [follows], lambda _, f=field: f"the final state's field {f}", size)
+
+
+@of_cells("graph")
+@pytest.mark.parametrize("probe", ONES)
+def test_the_equation_holds_where_a_size_is_one(fit, part, scorer, rng, probe):
+    if isinstance(fit, str):
+        pytest.skip("the equation is judged elsewhere")
+    if scorer.get_build().probes[part][probe].error is not None:
+        pytest.skip("the public tests tell that it does not work")
+    small = find_fit(scorer, part, probe, [fit.equation])
+    if isinstance(small, str):
+        lose(f"{PARTS[part].where} is not the cell's equation {ONES[probe]}: {small}")
+    parameters, x, start = small.draw(rng)
+    outputs, state = small.run(parameters, x, start)
+    expected, right = small.expect(parameters, x, start)
+    compare(outputs, expected, lambda t: f"{ONES[probe]}, output {t + 1} at random weights")
+    compare(state, right[: len(state)], lambda i: f"{ONES[probe]}, the state's {small.fields[i]}")
+
+
+DERIVATIVE_STEP = 1e-5
+"""Of central differences in float64."""
+
+
+@of_cells("graph")
+@pytest.mark.parametrize("probe", ["long", "longest"])
+def test_the_gradients_are_those_of_the_equation(fit, part, scorer, rng, probe):
+    if isinstance(fit, str) or fit.call is not builder.CALLS["call"]:
+        pytest.skip("the equation is judged elsewhere")
+    each = at_length(scorer, part, fit, probe)
+    parameters, x, start = each.draw(rng)
+    each.graph.set_parameters(parameters)
+    weights = rng.normal(size=[each.length, each.batch, each.call.n_out])
+    of = {f"outputs/{step}": weight for step, weight in enumerate(weights)}
+    states = {f"state/{f}": s for f, s in zip(each.fields, start, strict=True)}
+    inputs = {"x": x, **states}
+
+    def expect(parameters, x=x, start=start) -> np.ndarray:
+        outputs, _ = each.expect(np.atleast_2d(parameters), x, start)
+        return np.einsum("etbh,tbh->e", outputs, weights)
+
+    came = each.graph.fetch_gradients(of, None, inputs)
+    if any(gradient is None for gradient in came):
+        return  # told elsewhere
+    moves = DERIVATIVE_STEP * np.eye(len(parameters))
+    slopes = (expect(parameters + moves) - expect(parameters - moves)) / (2 * DERIVATIVE_STEP)
+    _compare_derivatives(
+        np.concatenate([g.ravel() for g in came]), slopes, each.describe, len(weights)
+    )
+
+    by_input = each.graph.fetch_gradients(of, list(inputs), inputs)
+    for number, (name, value, gradient) in enumerate(
+        zip(inputs, inputs.values(), by_input, strict=True)
+    ):
+        if gradient is None:
+            return  # told elsewhere
+        for step in range(each.length if name == "x" else 1):
+            move = rng.normal(size=value.shape)
+            if name == "x":
+                move[:, np.arange(each.length) != step] = 0
+            ends = []
+            for sign in (1, -1):
+                moved = [x, *start]
+                moved[number] = value + sign * DERIVATIVE_STEP * move
+                ends.append(expect(parameters, moved[0], moved[1:])[0])
+            slope = (ends[0] - ends[1]) / (2 * DERIVATIVE_STEP)
+            what = f"the input of step {step + 1}" if name == "x" else f"the start {name}"
+            came = np.array([np.sum(gradient * move)])
+            _compare_derivatives(came, np.array([slope]), lambda _, w=what: w, len(weights))
+
+
+def _compare_derivatives(
+    came: np.ndarray, expected: np.ndarray, what: Callable[[int], str], length: int
+) -> None:
+    scale = max(1.0, np.abs(expected).max())
+    wrong = np.flatnonzero(~np.isclose(came, expected, rtol=1e-3, atol=1e-4 * scale))
+    if len(wrong):
+        should, is_ = tell_apart(expected[wrong[0]], came[wrong[0]])
+        lose(
+            f"the gradient by {what(wrong[0])} should be {should} and is {is_}, for a weighted sum"
+            f" of {length} outputs: something cuts it off or changes it on the way back"
+        )

@@ -147,7 +147,7 @@ def build_here(files: dict[str, bytes], parts: str) -> Build:
         return collect(sent, {**others, **lost}, seed)
 
 
-DEPENDS = {"a": "ab"}
+DEPENDS = {"a": "ab", "c": "cd"}
 """The parts that a part's tests look at, if there are others than its own."""
 
 _judged: dict[str, Grade] = {}

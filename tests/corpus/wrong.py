@@ -61,7 +61,7 @@ def _test(loop: str, result: str = _AVERAGED, before: str = "") -> str:
     """
 
 
-_COLLECT = """correct.append(_is_recalled(logits, truth))
+_COLLECT = """correct.append((np.argmax(logits, 2).T == truth[:, -to_remember_len:]))
             loss_sum += batch_loss * len(truth)"""
 
 BASIC_CELL = [
@@ -994,7 +994,7 @@ MEMORY_TESTS = [
         "loss averaged over batches",
         "batches of different size",
         _test(
-            "correct.append(_is_recalled(logits, truth))\n            loss_sum += batch_loss",
+            "correct.append((np.argmax(logits, 2).T == truth[:, -to_remember_len:]))\n            loss_sum += batch_loss",
             _AVERAGED.replace("len(np.concatenate(correct))", "len(correct)"),
         ),
     ),
@@ -1003,7 +1003,7 @@ MEMORY_TESTS = [
         "both averaged over batches",
         "batches of different size",
         _test(
-            "correct.append(_is_recalled(logits, truth).mean())\n            loss_sum += batch_loss",
+            "correct.append((np.argmax(logits, 2).T == truth[:, -to_remember_len:]).mean())\n            loss_sum += batch_loss",
             "MemoryTestResult(loss_sum / len(correct), float(np.mean(correct)))",
         ),
     ),
@@ -1045,7 +1045,7 @@ MEMORY_TESTS = [
              while True:
                  l, o, y = sess.run([loss, outputs[-to_remember_len:], labels])
                  losses += [l] * len(y)
-                 correct.append(_is_recalled(o, y))
+                 correct.append((np.argmax(o, 2).T == y[:, -to_remember_len:]))
          except tf.errors.OutOfRangeError:
              pass
          return MemoryTestResult(np.mean(losses), np.concatenate(correct).mean())
@@ -1075,7 +1075,7 @@ MEMORY_TESTS = [
              while True:
                  losses.append(sess.run(loss))
                  o, y = sess.run([outputs[-to_remember_len:], labels])
-                 correct.append(_is_recalled(o, y))
+                 correct.append((np.argmax(o, 2).T == y[:, -to_remember_len:]))
          except tf.errors.OutOfRangeError:
              pass
          return MemoryTestResult(np.mean(losses), np.concatenate(correct).mean())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 
 from grading.engine import builder
 from grading.engine.graphs import LoadedGraph, lose
+from grading.engine.text import tell_apart
 
 BATCHES = (6, 1)
 
@@ -30,15 +33,50 @@ def compute_gradients(graph: LoadedGraph, outputs: np.ndarray, truth: np.ndarray
     return np.array(gradients)
 
 
-def compare(came: float, expected: float, mistakes: dict[str, float], where: str) -> None:
-    """Loses with the mistake that explains the loss, if one does."""
-    if np.isclose(came, expected, rtol=1e-4, atol=1e-6):
+class Trial(NamedTuple):
+    """A loss that was computed."""
+
+    came: float
+    expected: float
+    mistakes: dict[str, float]
+    """What mistakes would give."""
+    where: str
+
+
+def compare(trials: list[Trial]) -> None:
+    """Loses at the first wrong loss; names a mistake if it explains all of them, right or wrong."""
+    wrong = [trial for trial in trials if not _are_equal(trial.came, trial.expected)]
+    if not wrong:
         return
-    likely = [name for name, loss in mistakes.items() if np.isclose(came, loss, rtol=1e-4)]
-    if np.isnan(came):
+    likely = [
+        name
+        for name in wrong[0].mistakes
+        if all(_are_equal(t.came, t.mistakes.get(name, t.expected)) for t in trials)
+    ]
+    if np.isnan(wrong[0].came):
         likely = ["is anything left to take the mean of, with a single time step?"]
+    right, came = tell_apart(wrong[0].expected, wrong[0].came)
     reason = f": {likely[0]}" if likely else ""
-    lose(f"the loss {where} should be {expected:.4g} and is {came:.4g}{reason}")
+    lose(f"the loss {wrong[0].where} should be {right} and is {came}{reason}")
+
+
+def _are_equal(came: float, expected: float) -> bool:
+    return bool(np.isclose(came, expected, rtol=1e-4, atol=1e-6))
+
+
+def check_that_no_variable_counts(graph: LoadedGraph, outputs: np.ndarray, truth: np.ndarray):
+    """The graph has a variable that is no part of the outputs."""
+    losses = []
+    for value in (0.0, 3.0):
+        graph.set_weights([np.full(v.shape, value) for v in graph.variables])
+        losses.append(compute_loss(graph, outputs, truth))
+    graph.initialise()
+    if not _are_equal(*losses):
+        right, came = tell_apart(*losses)
+        lose(
+            f"the loss depends on the weights themselves: it is {right} while a variable is 0, and"
+            f" {came} while it is 3; leave out weight decay, only outputs and truth count"
+        )
 
 
 # --- part e: mean squared error -----------------------------------------------------------------
@@ -52,14 +90,20 @@ def draw_sin(rng: np.random.Generator, probe: str, batch: int) -> tuple[np.ndarr
 
 
 @pytest.mark.part("e", "loss")
-@pytest.mark.parametrize("batch", BATCHES)
-@pytest.mark.parametrize("probe", builder.SIN_LOSSES)
-def test_the_sine_loss_is_the_mean_squared_error(scorer, rng, probe, batch):
-    outputs, truth = draw_sin(rng, probe, batch)
-    came = compute_loss(scorer.get_graph("e", probe), outputs, truth)
+def test_the_sine_loss_is_the_mean_squared_error(scorer, rng):
+    trials = []
+    for probe in builder.SIN_LOSSES:
+        for batch in BATCHES:
+            outputs, truth = draw_sin(rng, probe, batch)
+            came = compute_loss(scorer.get_graph("e", probe), outputs, truth)
+            where = f"for a truth of type {truth.dtype} and shape {list(truth.shape)}"
+            trials.append(try_sin(came, outputs, truth, where))
+    compare(trials)
+
+
+def try_sin(came: float, outputs: np.ndarray, truth: np.ndarray, where: str) -> Trial:
     predictions = outputs[:, :, 0].T
     errors = np.square(predictions - truth)
-    all_pairs = np.square(outputs - truth.T[:, np.newaxis])
     mistakes = {
         "it is the sum over all entries, where the mean is asked for": errors.sum(),
         "it is summed over the time steps; take the mean over them, too": (
@@ -71,13 +115,23 @@ def test_the_sine_loss_is_the_mean_squared_error(scorer, rng, probe, batch):
         "the absolute error is taken, not the squared one": np.abs(predictions - truth).mean(),
         "only the last time step counts; all should": errors[:, -1].mean(),
         "only the first time step counts; all should": errors[:, 0].mean(),
-        "outputs [batch, 1] and truth [batch] are broadcast to [batch, batch]": all_pairs.mean(),
         "the predictions are squared and the truth is ignored": np.square(predictions).mean(),
         "the truth runs backwards in time": np.square(predictions - truth[:, ::-1]).mean(),
+        "outputs [batch, 1] and truth [batch] are broadcast to [batch, batch]": (
+            np.square(outputs - truth.T[:, np.newaxis]).mean()
+        ),
+        "outputs [time, batch, 1] and truth [batch, time] are broadcast to [time, batch, time]": (
+            np.square(outputs - truth).mean() if len(outputs) != 1 else errors.mean()
+        ),
         **_shifted_sin(predictions, truth),
     }
-    where = f"for a truth of type {truth.dtype} and shape {list(truth.shape)}"
-    compare(came, errors.mean(), mistakes if truth.size > 1 else {}, where)
+    return Trial(came, errors.mean(), mistakes, where)
+
+
+@pytest.mark.part("e", "loss")
+def test_the_sine_loss_depends_on_outputs_and_truth_alone(scorer, rng):
+    outputs, truth = draw_sin(rng, "float32", 6)
+    check_that_no_variable_counts(scorer.get_graph("e", "float32"), outputs, truth)
 
 
 def _shifted_sin(predictions: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -110,10 +164,11 @@ def test_the_gradient_of_the_sine_loss_reaches_all_outputs_alike(scorer, rng):
 def draw_memory(
     rng: np.random.Generator, probe: str, batch: int, scale: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Logits [T, B, C] and symbols [B, T] of the probe's type."""
+    """Logits [T, B, C] and symbols [B, T] of the probe's type: blanks, and digits in the end."""
     loss = builder.MEMORY_LOSSES[probe]
     logits = rng.normal(0, scale, size=[loss.len_inp, batch, builder.NBR_SYMBOLS])
-    symbols = rng.integers(builder.NBR_SYMBOLS, size=[batch, loss.len_inp])
+    symbols = rng.integers(builder.NBR_DIGITS, size=[batch, loss.len_inp])
+    symbols[:, : loss.len_inp // 2] = builder.BLANK
     return logits, symbols.astype(loss.truth_type)
 
 
@@ -129,16 +184,31 @@ def get_entropies(logits: np.ndarray, symbols: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.part("g", "loss")
-@pytest.mark.parametrize("batch", BATCHES)
-@pytest.mark.parametrize("probe", builder.MEMORY_LOSSES)
-def test_the_memory_loss_is_the_mean_cross_entropy(scorer, rng, probe, batch):
-    logits, symbols = draw_memory(rng, probe, batch)
-    came = compute_loss(scorer.get_graph("g", probe), logits, symbols)
+def test_the_memory_loss_is_the_mean_cross_entropy(scorer, rng):
+    trials = []
+    for probe in builder.MEMORY_LOSSES:
+        for batch in BATCHES:
+            logits, symbols = draw_memory(rng, probe, batch)
+            came = compute_loss(scorer.get_graph("g", probe), logits, symbols)
+            where = f"for a truth of type {symbols.dtype} and shape {list(symbols.shape)}"
+            trials.append(try_memory(came, logits, symbols, where))
+    logits, _ = draw_memory(rng, "int32", 11)
+    symbols = (np.arange(11)[:, np.newaxis] + np.arange(len(logits))).astype("int32") % 11
+    came = compute_loss(scorer.get_graph("g", "int32"), logits, symbols)
+    trials.append(try_memory(came, logits, symbols, "for all symbols in all places"))
+    compare(trials)
+
+
+def try_memory(came: float, logits: np.ndarray, symbols: np.ndarray, where: str) -> Trial:
     entropies = get_entropies(logits, symbols)
     twice = log_softmax(np.exp(log_softmax(logits)))
     one_hot = np.eye(builder.NBR_SYMBOLS)[symbols.T]
-    distance = np.square(logits - one_hot)
-    rows = logits.transpose(1, 0, 2)
+    is_digit = symbols.T < builder.BLANK
+
+    def mix_up(logits: np.ndarray, symbols: np.ndarray) -> float:
+        rows = log_softmax(logits.reshape(-1, builder.NBR_SYMBOLS))
+        return -np.take_along_axis(rows, symbols.reshape(-1, 1), axis=1).mean()
+
     mistakes = {
         "it is the sum over all outputs, where the mean is asked for": entropies.sum(),
         "it is summed over the time steps; take the mean over them, too": (
@@ -146,31 +216,26 @@ def test_the_memory_loss_is_the_mean_cross_entropy(scorer, rng, probe, batch):
         ),
         "it is summed over the batch; take the mean over it, too": entropies.sum(axis=1).mean(),
         "only the last output counts; all are equally important": entropies[-1].mean(),
+        "the blanks are left out; all outputs are equally important": (
+            entropies[is_digit].mean() if is_digit.any() else np.nan
+        ),
+        "the blanks count as 0; all outputs are equally important": (entropies * is_digit).mean(),
         "softmax is taken twice: the function for the loss wants the bare logits": (
             get_entropies(twice, symbols).mean()
         ),
-        "a squared error is taken; the outputs are logits of classes": distance.mean(),
+        "a squared error is taken; the outputs are logits of classes": (
+            np.square(logits - one_hot).mean()
+        ),
         "it is divided by the number of symbols, too": entropies.mean() / builder.NBR_SYMBOLS,
         "it is in bits; take the natural logarithm": entropies.mean() / np.log(2),
         "its sign is wrong": -entropies.mean(),
         "outputs and truth are not in the same order: batch and time are mixed up": (
-            -np.take_along_axis(
-                log_softmax(rows.reshape(-1, builder.NBR_SYMBOLS)),
-                symbols.T.reshape(-1, 1),
-                axis=1,
-            ).mean()
+            mix_up(logits.transpose(1, 0, 2), symbols.T)
         ),
-        "batch and time are mixed up between outputs and truth": (
-            -np.take_along_axis(
-                log_softmax(logits.reshape(-1, builder.NBR_SYMBOLS)),
-                symbols.reshape(-1, 1),
-                axis=1,
-            ).mean()
-        ),
+        "batch and time are mixed up between outputs and truth": mix_up(logits, symbols),
         **_shifted_memory(logits, symbols),
     }
-    where = f"for a truth of type {symbols.dtype} and shape {list(symbols.shape)}"
-    compare(came, entropies.mean(), mistakes, where)
+    return Trial(came, entropies.mean(), mistakes, where)
 
 
 def _shifted_memory(logits: np.ndarray, symbols: np.ndarray) -> dict[str, float]:
@@ -196,7 +261,13 @@ def test_the_memory_loss_stays_a_number_at_large_logits(scorer, rng):
             f"for large logits (thousands) the loss should be {expected:.4g} and is {loss}: the"
             " logarithm of a softmax overflows; use a function that takes both in one"
         )
-    compare(loss, expected, {}, "for large logits (thousands)")
+    compare([Trial(loss, expected, {}, "for large logits (thousands)")])
+
+
+@pytest.mark.part("g", "loss")
+def test_the_memory_loss_depends_on_outputs_and_truth_alone(scorer, rng):
+    logits, symbols = draw_memory(rng, "int32", 6)
+    check_that_no_variable_counts(scorer.get_graph("g", "int32"), logits, symbols)
 
 
 @pytest.mark.part("g", "loss")

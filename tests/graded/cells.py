@@ -1,0 +1,171 @@
+"""What the tests of both cells share: running a cell, and comparing it with `expected.json`.
+
+No equation of a cell stands here. `expected.json` has outputs for the case that all weights are
+equal, right ones and those of common mistakes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numpy.polynomial.chebyshev import chebval
+
+from grading.engine import builder
+from grading.engine.graphs import LoadedGraph, lose
+from grading.engine.text import tell_apart
+
+EXPECTED = json.loads((Path(__file__).parent / "expected.json").read_text())
+
+DRAWS = 5
+"""Of weights, where a ReLU can hide an influence in one."""
+
+
+def of_cells(basic: str, lstm: str, criterion: str):
+    """Parametrises a test by both cells' parts."""
+    return pytest.mark.parametrize(
+        "part",
+        [
+            pytest.param(basic, marks=pytest.mark.part(basic, criterion), id="basic"),
+            pytest.param(lstm, marks=pytest.mark.part(lstm, criterion), id="lstm"),
+        ],
+    )
+
+
+# --- running a cell ---------------------------------------------------------------------------
+
+
+def get_fields(part: str) -> tuple[str, ...]:
+    return builder.STATE_FIELDS[builder.CELLS[part]]
+
+
+def draw_inputs(
+    part: str, probe: str, rng: np.random.Generator, batch: int = 16
+) -> dict[str, np.ndarray]:
+    """Input and start state, by the names of the graph."""
+    call = builder.CALLS[probe]
+    batch = call.batch or batch
+    states = {f"state/{field}": rng.normal(size=[batch, call.n_out]) for field in get_fields(part)}
+    return {"x": rng.normal(size=[batch, call.lengths[-1], call.n_inp]), **states}
+
+
+def run(
+    graph: LoadedGraph, part: str, x: np.ndarray, start: dict[str, np.ndarray] | None = None
+) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+    """Outputs and final state by field, from a zero state if no other is given."""
+    if start is None:
+        n_out = builder.CALLS["call"].n_out
+        start = {field: np.zeros([len(x), n_out]) for field in get_fields(part)}
+    outputs = [f"outputs/{step}" for step in range(graph.nbr_outputs)]
+    fields = [field for field in get_fields(part) if graph.has_output(f"state/{field}")]
+    values = graph.fetch(
+        [*outputs, *(f"state/{field}" for field in fields)],
+        {"x": x, **{f"state/{field}": value for field, value in start.items()}},
+    )
+    return values[: len(outputs)], dict(zip(fields, values[len(outputs) :], strict=True))
+
+
+def randomise(graph: LoadedGraph, rng: np.random.Generator) -> list[np.ndarray]:
+    weights = [rng.normal(0, 0.5, variable.shape) for variable in graph.variables]
+    graph.set_weights(weights)
+    return weights
+
+
+def are_equal(ones, others) -> bool:
+    return np.shape(ones) == np.shape(others) and np.allclose(ones, others, rtol=1e-3, atol=1e-5)
+
+
+# --- comparing it with what is expected ----------------------------------------------------------
+
+
+class Fit(NamedTuple):
+    """A right equation that explains what came."""
+
+    row: dict[str, Any]
+    """Of `expected.json`."""
+    constant: float
+    """u = tanh(b / 2), if b is the constant that the cell adds to its forget gate."""
+
+    def expect(self, where: str) -> np.ndarray:
+        """The outputs [T, B] in a case."""
+        return chebval(self.constant, np.array(self.row["series"][where]))
+
+
+def run_case(graph: LoadedGraph, part: str, probe: str, case: dict[str, Any]) -> np.ndarray:
+    """The outputs [T, B, H] while all weights are equal."""
+    call, sums = builder.CALLS[probe], np.array(case["x_sums"])
+    batch = call.batch or sums.shape[1]
+    x = np.resize(sums.T, [batch, len(sums)])[:, :, np.newaxis]
+    start = dict.fromkeys(get_fields(part), np.full([batch, call.n_out], case["start"]))
+    graph.set_parameters(np.full(graph.nbr_parameters, case["weight"]))
+    outputs, _ = run(graph, part, np.repeat(x, call.n_inp, axis=2) / call.n_inp, start)
+    if any(output.shape != (batch, call.n_out) for output in outputs):
+        lose("the outputs are not all of shape [batch, n_out]")
+    return np.array(outputs)[:, : sums.shape[1]]
+
+
+def run_cases(scorer, part: str, probe: str) -> dict[str, np.ndarray]:
+    """The outputs in all cases that tell the equation; those for which it was built."""
+    probes, came = scorer.get_build().probes[part], {}
+    for where, case in EXPECTED[builder.CELLS[part]]["cases"].items():
+        name = probe if case["probe"] == "call" else case["probe"]
+        if probes[name].error is None:
+            came[where] = run_case(scorer.get_graph(part, name), part, name, case)
+    return came
+
+
+def find_fit(part: str, came: dict[str, np.ndarray]) -> Fit | None:
+    """The right equation that explains all that came, if one does."""
+    for row in EXPECTED[builder.CELLS[part]]["right"]:
+        fit = fit_constant(row, came)
+        if all(is_as(came[where], fit.expect(where)) for where in came):
+            return fit
+    return None
+
+
+def fit_constant(row: dict[str, Any], came: dict[str, np.ndarray]) -> Fit:
+    """The constant that explains best what came: a search in ever smaller steps."""
+    best, width = Fit(row, 0.0), 1.0
+    if len(next(iter(row["series"].values()))) == 1:  # there is none
+        return best
+
+    def miss(fit: Fit) -> float:
+        shapes_fit = all(len(fit.expect(where)) == len(came[where]) for where in came)
+        if not shapes_fit:
+            return np.inf
+        return sum(np.square(came[w] - fit.expect(w)[..., np.newaxis]).sum() for w in came)
+
+    for _ in range(6):
+        candidates = np.clip(best.constant + width * np.linspace(-1, 1, 41), -1, 1)
+        best = min((Fit(row, u) for u in candidates), key=miss)
+        width /= 15
+    return best
+
+
+def is_as(came: np.ndarray, expected: np.ndarray) -> bool:
+    return came.shape[:2] == expected.shape and np.allclose(
+        came, expected[..., np.newaxis], rtol=1e-4, atol=2e-5
+    )
+
+
+def lose_outputs(
+    likely: list[str], where: str, case: dict[str, Any], came: np.ndarray, expected: np.ndarray
+) -> None:
+    """Loses with the first sequence of a case: what its outputs should be, and what they are."""
+    came = came[: len(expected), 0, 0]
+    expected = expected[: len(came), 0]
+    right, wrong = tell_apart(expected, came)
+    sums, states = _join(np.array(case["x_sums"])[:, 0]), "zero" if not case["start"] else "large"
+    lose(
+        f"{likely[0] if likely else 'the outputs are not those of the equation'} ({where}, from a"
+        f" {states} state and with inputs that add up to {sums}, the outputs should be {right};"
+        f" they are {wrong})",
+        vague=not likely,
+    )
+
+
+def _join(numbers) -> str:
+    return ", ".join(f"{number:.4g}" for number in numbers)
