@@ -53,7 +53,7 @@ def get_loss_sin(outputs: list[tf.Tensor], y: tf.Tensor) -> tf.Tensor:
 
     Args:
         outputs: List of T predictions [B, 1]; the one at step i is for column i of y.
-        y: The ground truth [B, T], of any floating-point type.
+        y: The ground truth [B, T], float32 or float64.
 
     Returns:
         A scalar.

@@ -46,7 +46,8 @@ class BasicRNNCell(RNNCell):
         super().__init__(n_inp, n_out)
         self._activation = activation or tf.identity
         # Part (a): create the trainable variables of a basic cell for n_inp inputs and n_out hidden
-        # units, initialised so that the state neither vanishes nor explodes over 100 time steps.
+        # units. Draw the weights at random, of a size that fits the number of units: a state must
+        # neither explode over 100 time steps nor vanish at once.
         ### BEGIN SOLUTION
         # Rows of W [I + H, H]: the input's first, then the hidden state's. The recurrent block is
         # orthogonal: it turns the state without stretching it (Saxe et al. 2014; Henaff et al. 2016

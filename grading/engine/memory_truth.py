@@ -70,6 +70,10 @@ class Truth:
             ),
             "the variables are initialised again, so what was trained is lost": 7 * self.loss,
         }
+        training = self.probe._replace(sz_dataset=size + 1)  # of which a batch has been seen
+        self.loss_mistakes["it is that of the training set: run it_test_init at the start"] = (
+            builder.draw_memory_test(training, seed + 1)[2][-1]
+        )
         self.loss_mistakes[SWAPPED] = self.accuracy
         self.accuracy_mistakes = {
             SWAPPED: self.loss,

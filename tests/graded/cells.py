@@ -81,6 +81,10 @@ def are_equal(ones, others) -> bool:
 # --- comparing it with what is expected ----------------------------------------------------------
 
 
+MOST = np.tanh(8 / 2)
+"""The largest u of a constant of the forget gate: beyond 8 there is as good as no gate."""
+
+
 class Fit(NamedTuple):
     """A right equation that explains what came."""
 
@@ -105,6 +109,13 @@ def run_case(graph: LoadedGraph, part: str, probe: str, case: dict[str, Any]) ->
     if any(output.shape != (batch, call.n_out) for output in outputs):
         lose("the outputs are not all of shape [batch, n_out]")
     return np.array(outputs)[:, : sums.shape[1]]
+
+
+def is_start_used(graph: LoadedGraph, part: str, probe: str) -> bool:
+    """Whether the outputs depend on the start state at all."""
+    case = {"x_sums": [[0.5]] * builder.CALLS[probe].lengths[-1], "weight": 0.3}
+    ones = [run_case(graph, part, probe, {**case, "start": start}) for start in (0.0, 0.5)]
+    return not np.allclose(*ones, atol=1e-6)
 
 
 def run_cases(scorer, part: str, probe: str) -> dict[str, np.ndarray]:
@@ -139,7 +150,7 @@ def fit_constant(row: dict[str, Any], came: dict[str, np.ndarray]) -> Fit:
         return sum(np.square(came[w] - fit.expect(w)[..., np.newaxis]).sum() for w in came)
 
     for _ in range(6):
-        candidates = np.clip(best.constant + width * np.linspace(-1, 1, 41), -1, 1)
+        candidates = np.clip(best.constant + width * np.linspace(-1, 1, 41), -MOST, MOST)
         best = min((Fit(row, u) for u in candidates), key=miss)
         width /= 15
     return best
