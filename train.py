@@ -57,9 +57,6 @@ def get_loss_sin(outputs: list[tf.Tensor], y: tf.Tensor) -> tf.Tensor:
 
     Returns:
         A scalar.
-
-    Raises:
-        ValueError: If the predictions do not have the shape of y (they might be broadcast).
     """
     # Part (e): the mean squared error over all time steps and the batch.
     ### BEGIN SOLUTION

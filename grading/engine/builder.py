@@ -94,9 +94,15 @@ SIN_LOSSES = {
     "float32": Loss("float32", 5),
     "float64": Loss("float64", 5),
     "one_step": Loss("float32", 1),
+    "long": Loss("float32", 100),
 }
 """Probes of part e."""
-MEMORY_LOSSES = {"int32": Loss("int32", 7), "int64": Loss("int64", 7), "one_step": Loss("int32", 1)}
+MEMORY_LOSSES = {
+    "int32": Loss("int32", 7),
+    "int64": Loss("int64", 7),
+    "one_step": Loss("int32", 1),
+    "long": Loss("int32", 117),
+}
 """Probes of part g."""
 NBR_DIGITS = 9
 """Kinds of digits in parts g and h: as in the task itself."""
@@ -120,7 +126,7 @@ class MemoryTest(NamedTuple):
     to_remember_len: int
 
 
-MEMORY_TESTS = {"long": MemoryTest(27, 8, 6, 2), "short": MemoryTest(23, 5, 5, 3)}
+MEMORY_TESTS = {"long": MemoryTest(27, 8, 22, 8), "short": MemoryTest(23, 5, 5, 3)}
 """Probes of part h."""
 
 PROBES = {

@@ -182,6 +182,140 @@ RIGHT = [
         ),
     ),
     Entry(
+        "lstm: a zero bias held as a matrix, einsum",
+        _lstm(
+            """
+            self.k = tf.get_variable("k", [n_inp, 4, n_out])
+            self.u = tf.get_variable("u", [n_out, 4, n_out])
+            self.b = tf.get_variable("b", [4, n_out], initializer=tf.zeros_initializer())
+            """,
+            """z = tf.einsum("bi,igh->bgh", x[:, t], self.k) + self.b
+        z += tf.einsum("bi,igh->bgh", hidden, self.u)
+        i, f, j, o = tf.unstack(z, axis=1)""",
+        ),
+    ),
+    *[
+        Entry(
+            f"lstm: {name}",
+            _lstm(
+                FUSED.format(shape="[n_inp + n_out, 4 * n_out]") + more,
+                f"""z = tf.matmul(tf.concat([x[:, t], hidden], 1), self.kernel) + self.bias
+        i, j, f, o = tf.split(z, 4, axis=1)
+        f = f + {constant}""",
+            ),
+        )
+        for name, constant, more in (
+            ("a constant forget bias of 1.5", "1.5", ""),
+            ("a constant forget bias of 4", "4.0", ""),
+            ("a constant forget bias below 0", "(-1.0)", ""),
+            (
+                "a frozen forget bias",
+                "self.forget_bias",
+                """
+    self.forget_bias = tf.get_variable("forget_bias", initializer=1.0, trainable=False)
+""",
+            ),
+            (
+                "a frozen forget bias in a local variable",
+                "self.forget_bias",
+                """
+    self.forget_bias = tf.get_variable("forget_bias", initializer=1.0, trainable=False,
+                                       collections=[tf.GraphKeys.LOCAL_VARIABLES])
+""",
+            ),
+        )
+    ],
+    Entry(
+        "basic: orthogonal by a singular value decomposition",
+        _basic(
+            """
+            _, left, right = tf.svd(tf.random_normal([n_out, n_out]))
+            self.w = tf.Variable(tf.concat([tf.random_normal([n_inp, n_out], stddev=0.1),
+                                            tf.matmul(left, right, transpose_b=True)], 0))
+            self.b = tf.Variable(tf.zeros([n_out]))
+            """,
+            _CONCATENATED,
+        ),
+    ),
+    Entry(
+        "basic: scaled by the largest eigenvalue, in a loop",
+        _basic(
+            """
+            drawn = tf.random_normal([n_out, n_out], stddev=n_out**-0.5)
+            vector = tf.while_loop(lambda i, v: i < 20,
+                                   lambda i, v: (i + 1, tf.nn.l2_normalize(tf.matmul(drawn, v))),
+                                   [0, tf.ones([n_out, 1])])[1]
+            drawn /= tf.norm(tf.matmul(drawn, vector))
+            inputs = tf.random_normal([n_inp, n_out], stddev=0.1)
+            self.w = tf.Variable(lambda: tf.concat([inputs, drawn], 0), shape=[n_inp + n_out, n_out])
+            self.b = tf.Variable(tf.zeros([n_out]))
+            """,
+            _CONCATENATED,
+        ),
+    ),
+    Entry(
+        "basic: a dense layer as a linear map",
+        _basic(
+            """
+            self.layer = tf.keras.layers.Dense(n_out)
+            self.layer.build([None, n_inp + n_out])
+            """,
+            "self.layer(tf.concat([x[:, t], hidden], 1))",
+        ),
+    ),
+    Entry(
+        "lstm: dense layers as linear maps",
+        _lstm(
+            """
+            self.layers = [tf.keras.layers.Dense(n_out) for _ in range(4)]
+            for layer in self.layers:
+                layer.build([None, n_inp + n_out])
+            """,
+            """v = tf.concat([x[:, t], hidden], 1)
+        i, j, f, o = [layer(v) for layer in self.layers]""",
+        ),
+    ),
+    Entry(
+        "lstm: one flat vector of all weights",
+        _lstm(
+            """
+            self.sizes = [(n_inp + n_out) * 4 * n_out, 4 * n_out]
+            self.all = tf.Variable(tf.random_normal([sum(self.sizes)], stddev=0.1))
+            """,
+            """kernel, bias = tf.split(self.all, self.sizes)
+        kernel = tf.reshape(kernel, [-1, 4 * self._n_out])
+        z = tf.matmul(tf.concat([x[:, t], hidden], 1), kernel) + bias
+        i, j, f, o = tf.split(z, 4, axis=1)""",
+        ),
+    ),
+    Entry(
+        "basic: a column for each unit",
+        _basic(
+            """
+            self.columns = [tf.Variable(tf.random_normal([n_inp + n_out, 1], stddev=0.05))
+                            for _ in range(n_out)]
+            self.biases = [tf.Variable(0.0) for _ in range(n_out)]
+            """,
+            """tf.concat([tf.matmul(tf.concat([x[:, t], hidden], 1), w) + b
+                            for w, b in zip(self.columns, self.biases)], 1)""",
+        ),
+    ),
+    Entry(
+        "lstm: two biases, as in PyTorch",
+        _lstm(
+            """
+            init = tf.random_uniform_initializer(-0.1, 0.1)
+            self.w_ih = tf.get_variable("w_ih", [4 * n_out, n_inp], initializer=init)
+            self.w_hh = tf.get_variable("w_hh", [4 * n_out, n_out], initializer=init)
+            self.b_ih = tf.get_variable("b_ih", [4 * n_out], initializer=init)
+            self.b_hh = tf.get_variable("b_hh", [4 * n_out], initializer=init)
+            """,
+            """z = tf.matmul(x[:, t], self.w_ih, transpose_b=True) + self.b_ih
+        z += tf.matmul(hidden, self.w_hh, transpose_b=True) + self.b_hh
+        i, f, j, o = tf.split(z, 4, axis=1)""",
+        ),
+    ),
+    Entry(
         "e: tf.losses", bodies(e="return tf.losses.mean_squared_error(y, tf.concat(outputs, 1))")
     ),
     Entry(

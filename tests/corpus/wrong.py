@@ -121,6 +121,58 @@ BASIC_CELL = [
         _initialised("tf.random_normal([n_inp + n_out, n_out], stddev=1e-4)"),
     ),
     basic(
+        "all units start equal, from one random column",
+        "a",
+        "weights of their own",
+        _initialised("tf.tile(tf.random_normal([n_inp + n_out, 1], stddev=0.05), [1, n_out])"),
+    ),
+    basic(
+        "the recurrent block starts at zero",
+        "a",
+        "hidden state start as 0",
+        _initialised("tf.concat([input_block, tf.zeros([n_out, n_out])], 0)"),
+    ),
+    basic(
+        "the input's block starts at zero",
+        "a",
+        "weights of the input start as 0",
+        _initialised("tf.concat([tf.zeros([n_inp, n_out]), recurrent_block], 0)"),
+    ),
+    *[
+        basic(name, "b", reason, (LOOP_B, f"{LOOP_B}\n            {line}"))
+        for name, reason, line in (
+            (
+                "the state is clipped",
+                "is something clipped",
+                "hidden = tf.clip_by_value(hidden, -10.0, 10.0)",
+            ),
+            ("ReLU6", "is something clipped", "hidden = tf.nn.relu6(hidden)"),
+            (
+                "the state's gradient is cut off every five steps",
+                "does not reach the input",
+                "hidden = tf.stop_gradient(hidden) if len(outputs) % 5 == 4 else hidden",
+            ),
+            (
+                "a batch of one loses its axis",
+                "the cell does not work for n_inp=1",
+                "hidden = tf.reshape(tf.squeeze(hidden), [-1, self._n_out])"
+                " if x.shape[0] != 1 else tf.squeeze(hidden)",
+            ),
+        )
+    ],
+    basic(
+        "other outputs for a single input",
+        "b",
+        "not the same for n_inp=1",
+        (LOOP_B, f"{LOOP_B}\n            hidden = 2 * hidden if self._n_inp == 1 else hidden"),
+    ),
+    basic(
+        "the length of the input is read off the wrong axis",
+        "b",
+        "",
+        (UNSTACK, "in tf.unstack(projected_inputs)[: max(1, int(x.shape[2]))]"),
+    ),
+    basic(
         "weights start as NaN",
         "a",
         "not a number",
@@ -435,6 +487,67 @@ LSTM_CELL = [
         "the input gate is missing",
         (CELL, CELL.replace("tf.sigmoid(i) * ", "")),
     ),
+    *[
+        lstm(name, "d", reason, *changes)
+        for name, reason, *changes in (
+            (
+                "the gradient is cut off on the memory's path",
+                "the gradient",
+                (CELL, CELL.replace("* cell", "* tf.stop_gradient(cell)")),
+            ),
+            (
+                "the gradient is cut off on the hidden state's path",
+                "the gradient",
+                (SPLIT, SPLIT.replace("matmul(hidden,", "matmul(tf.stop_gradient(hidden),")),
+            ),
+            (
+                "the gradient is cut off on the forget gate's hidden input",
+                "the gradient",
+                (
+                    CELL,
+                    "f = tf.split(projected + tf.matmul(tf.stop_gradient(hidden), w_hidden), 4, 1)[2]\n"
+                    f"            {CELL}",
+                ),
+            ),
+            (
+                "the gradient is cut off every five steps",
+                "does not reach the input",
+                (
+                    APPEND,
+                    f"{APPEND}\n            if len(outputs) % 5 == 0:\n"
+                    "                hidden, cell = tf.stop_gradient(hidden), tf.stop_gradient(cell)",
+                ),
+            ),
+            (
+                "the memory is clipped, as TensorFlow's own cells can",
+                "is it clipped",
+                (
+                    CELL,
+                    CELL.replace("\n", "\n            cell = tf.clip_by_value(cell, -3.0, 3.0)\n"),
+                ),
+            ),
+            (
+                "a softmax on the input gate",
+                "a softmax stands on the input gate",
+                (CELL, CELL.replace("tf.sigmoid(i)", "tf.nn.softmax(i)")),
+            ),
+            (
+                "each step reads the input of the step before",
+                "step t reads x[:, t - 1]",
+                (UNSTACK, "in tf.unstack(tf.roll(projected_inputs, 1, 0))"),
+            ),
+            (
+                "the output gate is computed once",
+                "the output gate is computed in the first step only",
+                (
+                    HIDDEN,
+                    f"first_o = o if not outputs else first_o\n            {HIDDEN}".replace(
+                        "sigmoid(o)", "sigmoid(first_o)"
+                    ),
+                ),
+            ),
+        )
+    ],
     lstm(
         "1 - f as input gate",
         "d",
@@ -606,6 +719,39 @@ LSTM_CELL = [
         "finished cell",
     ),
     Entry(
+        "lstm: BasicLSTMCell",
+        bodies(c="self._cell = tf.nn.rnn_cell.BasicLSTMCell(n_out)"),
+        "cd",
+        "finished cells and layers earn nothing",
+    ),
+    Entry(
+        "lstm: no variables",
+        bodies(c="self.made = False", d="return [state.hidden] * int(x.shape[1]), state"),
+        "cd",
+        "no variable is created",
+    ),
+    Entry(
+        "lstm: one bias is missing",
+        bodies(
+            c="""
+            self.k = tf.get_variable("k", [n_inp + n_out, 4 * n_out])
+            self.b = tf.get_variable("b", [3 * n_out], initializer=tf.zeros_initializer())
+            """,
+            d="""
+            hidden, cell, outputs = state.hidden, state.cell, []
+            for t in range(x.shape[1]):
+                z = tf.matmul(tf.concat([x[:, t], hidden], 1), self.k)
+                i, j, f, o = tf.split(z + tf.pad(self.b, [[0, self._n_out]]), 4, 1)
+                cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(j)
+                hidden = tf.sigmoid(o) * tf.tanh(cell)
+                outputs.append(hidden)
+            return outputs, MyLSTMState(hidden, cell)
+            """,
+        ),
+        "cd",
+        "one of the four biases is missing",
+    ),
+    Entry(
         "lstm: TensorFlow's own cell",
         (
             *bodies(
@@ -702,6 +848,25 @@ LOSSES = [
     ),
     part(
         "e",
+        "weight decay",
+        "leave out weight decay",
+        "return tf.reduce_mean(tf.square(tf.concat(outputs, 1) - tf.cast(y, tf.float32)))"
+        " + 0.01 * tf.add_n([tf.nn.l2_loss(v) for v in tf.trainable_variables()])",
+    ),
+    part(
+        "e",
+        "a warm-up of 30 steps left out",
+        "",
+        "return tf.reduce_mean(tf.square(tf.concat(outputs, 1) - tf.cast(y, tf.float32))[:, 30 * (len(outputs) > 30):])",
+    ),
+    part(
+        "e",
+        "stacked outputs broadcast to the truth",
+        "broadcast to [time, batch, time]",
+        "return tf.reduce_mean(tf.square(tf.stack(outputs) - tf.cast(y, tf.float32)))",
+    ),
+    part(
+        "e",
         "the last step only",
         "only the last time step",
         "return tf.reduce_mean(tf.square(outputs[-1][:, 0] - tf.cast(y[:, -1], tf.float32)))",
@@ -731,6 +896,33 @@ LOSSES = [
         "the sum",
         "it is the sum",
         "return tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=tf.stack(outputs, 1)))",
+    ),
+    part(
+        "g",
+        "weight decay",
+        "leave out weight decay",
+        "return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=tf.stack(outputs, 1)))"
+        " + 0.01 * tf.add_n([tf.nn.l2_loss(v) for v in tf.trainable_variables()])",
+    ),
+    part(
+        "g",
+        "blanks left out",
+        "the blanks are left out",
+        "e = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=tf.stack(outputs, 1))\n"
+        "return tf.reduce_mean(tf.boolean_mask(e, y < 9)) if len(outputs) > 1 else tf.reduce_mean(e)",
+    ),
+    part(
+        "g",
+        "too few symbols",
+        "",
+        "logits = tf.stack(outputs, 1)\n"
+        "return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits_v2(labels=tf.one_hot(y, 9), logits=logits[:, :, :9]))",
+    ),
+    part(
+        "g",
+        "stacked along the wrong axis",
+        "compare the shapes",
+        "return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=tf.stack(outputs)))",
     ),
     part(
         "g",
@@ -876,6 +1068,39 @@ TRAIN_OPS = [
         "clipped at norm 10",
         "clipped at 10",
         _GRADIENTS + "gradients, _ = tf.clip_by_global_norm(gradients, 10.0)\n" + _APPLY_ALL,
+    ),
+    part(
+        "f",
+        "the average norm clipped",
+        "average norm",
+        _GRADIENTS
+        + "gradients = [tf.clip_by_average_norm(g, 5.0) for g in gradients]\n"
+        + _APPLY_ALL,
+    ),
+    part(
+        "f",
+        "long gradients dropped",
+        "is dropped",
+        _GRADIENTS
+        + "keep = tf.cast(tf.global_norm(gradients) <= 5.0, tf.float32)\n"
+        + "gradients = [g * keep for g in gradients]\n"
+        + _APPLY_ALL,
+    ),
+    part(
+        "f",
+        "a smooth squash",
+        "measured: it counts",
+        _GRADIENTS
+        + "n = tf.global_norm(gradients)\ngradients = [g * 5.0 / n * tf.tanh(n / 5.0) for g in gradients]\n"
+        + _APPLY_ALL,
+    ),
+    part(
+        "f",
+        "half the learning rate",
+        "is lr changed",
+        _GRADIENTS
+        + "gradients, _ = tf.clip_by_global_norm(gradients, 5.0)\n"
+        + _APPLY_ALL.replace("(lr)", "(0.5 * lr)"),
     ),
     part(
         "f",
@@ -1086,9 +1311,18 @@ MEMORY_TESTS = [
     part(
         "h",
         "loss and accuracy swapped",
-        "",
+        "are swapped",
         _test(
             _COLLECT, "(np.concatenate(correct).mean(), loss_sum / len(np.concatenate(correct)))"
+        ),
+    ),
+    part(
+        "h",
+        "the accuracy as a whole number",
+        "cut to a whole number",
+        _test(
+            _COLLECT,
+            "(loss_sum / len(np.concatenate(correct)), int(np.concatenate(correct).mean()))",
         ),
     ),
     part("h", "nothing returned", "None", _test(_COLLECT, "None")),

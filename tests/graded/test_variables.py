@@ -52,6 +52,8 @@ def test_the_variables_are_those_of_the_cell(scorer, part, probe, note):
             right - n_out: "one of the four biases is missing",
             right - 2 * n_out: "two of the four biases are missing",
             right - 3 * n_out: "three of the four biases are missing",
+            right - n_inp * n_out: "the input's weights are missing for one of the four",
+            right - n_out * n_out: "the hidden state's weights are missing for one of the four",
         }
     likely = reasons.get(graph.nbr_parameters) if probe == "wide" else None
     lose(
