@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 import hashlib
 import random
@@ -57,24 +56,24 @@ def _mutate(part: str, seed: int) -> Iterator[Mutant]:
     rng = random.Random(f"{seed} {part}")
     originals = get_originals(part)
     groups: dict[tuple, list] = {}
+    seen = set()
     for original in originals:
         source = Source(original.text, original.lines)
+        seen.add(source.get_meaning())
         for piece in propose(source):
             groups.setdefault((piece.operator, original.style), []).append(
                 (original, source, piece)
             )
     queues = [rng.sample(group, len(group)) for _, group in sorted(groups.items())]
     rng.shuffle(queues)
-    seen = {ast.dump(ast.parse(original.text)) for original in originals}
     for original, source, piece in take_turns(map(iter, queues)):
-        text = source.apply(piece)
         try:
-            tree = ast.dump(ast.parse(text))
+            meaning = source.get_meaning(piece)
         except SyntaxError:
             continue
-        if tree not in seen:
-            seen.add(tree)
-            yield Mutant(original, piece.operator, text)
+        if meaning not in seen:
+            seen.add(meaning)
+            yield Mutant(original, piece.operator, source.apply(piece))
 
 
 def take_turns(queues) -> Iterator[T]:

@@ -120,8 +120,7 @@ def _run(
         return
     with deferred_interrupts() as stop_here, make_executor() as executor:
         running = {
-            executor.submit(examine, [tasks[number] for number in chunk]): chunk
-            for chunk in chunks
+            executor.submit(examine, [tasks[number] for number in chunk]): chunk for chunk in chunks
         }
         while running:
             done, _ = futures.wait(running, timeout=0.2, return_when=futures.FIRST_COMPLETED)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator
+import textwrap
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 TOKENS: dict[type[ast.AST], tuple[str, tuple[str, ...]]] = {
@@ -83,10 +84,12 @@ class Piece(NamedTuple):
 class Source:
     """A file of Python with its syntax tree, of which some lines may be changed."""
 
-    def __init__(self, text: str, lines: Iterable[range]):
+    def __init__(self, text: str, lines: Collection[range]):
         self.text = text
         self.tree = ast.parse(text)
+        self._lines = lines
         wanted = {number for some in lines for number in some}
+        self._kinds: dict[ast.FunctionDef, dict[str, str]] = {}
         self._starts = [0]
         for line in text.splitlines(keepends=True):
             self._starts.append(self._starts[-1] + len(line))
@@ -120,7 +123,30 @@ class Source:
         return Piece(operator, self.begin(node), self.end(node), text)
 
     def apply(self, piece: Piece) -> str:
+        """The file with a piece changed."""
         return self.text[: piece.begin] + piece.text + self.text[piece.end :]
+
+    def get_meaning(self, piece: Piece | None = None) -> str:
+        """The lines that may be changed, as Python sees them, with a piece changed.
+
+        Raises:
+            SyntaxError: If they are no Python.
+        """
+        meanings = []
+        for lines in self._lines:
+            begin, end = self._starts[lines.start - 1], self._starts[lines.stop - 1]
+            text = self.text[begin:end]
+            if piece and begin <= piece.begin < end:
+                text = self.text[begin : piece.begin] + piece.text + self.text[piece.end : end]
+            meanings.append(ast.dump(ast.parse(textwrap.dedent(text))))
+        return "\n".join(meanings)
+
+    def get_kinds(self, node: ast.AST) -> dict[str, str]:
+        """The variables and attributes of the function around a node, by their kind."""
+        function = self.get_function(node)
+        if function not in self._kinds:
+            self._kinds[function] = _find_kinds(self, function)
+        return self._kinds[function]
 
     def _place(self, line: int, column: int) -> int:
         start, end = self._starts[line - 1], self._starts[line]
@@ -168,7 +194,7 @@ def change_operand(source: Source, node: ast.AST) -> Iterator[Piece]:
     """Another variable of the function, of the same kind."""
     if not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
         return
-    kinds = _find_kinds(source, source.get_function(node))
+    kinds = source.get_kinds(node)
     name = source.get(node)
     if name in kinds:
         for other, kind in kinds.items():
@@ -307,7 +333,9 @@ def change_argument(source: Source, node: ast.AST) -> Iterator[Piece]:
     if isinstance(node, ast.Call):
         for argument in (*node.args[1:], *(k for k in node.keywords if k.arg)):
             begin, end = source.begin(argument), source.end(argument)
-            comma = source.text.rindex(",", 0, begin) if node.args or len(node.keywords) > 1 else begin
+            comma = (
+                source.text.rindex(",", 0, begin) if node.args or len(node.keywords) > 1 else begin
+            )
             if comma > source.end(node.func):
                 begin = comma
             yield Piece("argument", begin, end, "")
@@ -358,7 +386,7 @@ def insert(source: Source, node: ast.AST) -> Iterator[Piece]:
         return
     text = source.get(node)
     if isinstance(node, (ast.Name, ast.Attribute)):
-        kinds = _find_kinds(source, source.get_function(node))
+        kinds = source.get_kinds(node)
         if kinds.get(text) != "tensor":
             return
     for wrapper in WRAPPERS if "np." not in text else PLAIN_WRAPPERS:

@@ -26,7 +26,6 @@ PATIENCE = 240.0
 """Seconds of waiting for one mutant, after which the program is ended."""
 
 
-
 def list_sources() -> dict[str, Path]:
     """The files of the archive, by their paths in it."""
     from grading.engine.manifest import ONE_GRADING, SUBMITTED_FILES

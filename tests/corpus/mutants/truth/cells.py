@@ -10,7 +10,13 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tests.corpus.mutants.truth.equations import Step, differentiate, unroll
-from tests.corpus.mutants.truth.finding import Doubts, Finding, WrongError, failing_is_wrong, open_session
+from tests.corpus.mutants.truth.finding import (
+    Doubts,
+    Finding,
+    WrongError,
+    failing_is_wrong,
+    open_session,
+)
 from tests.corpus.mutants.truth.roles import find_roles, find_step
 
 
@@ -101,7 +107,9 @@ class _CellInGraph:
                 raise WrongError("calling the cell creates variables")
             sizes_ = [v.shape.num_elements() for v in self._variables]
             self._nbr_numbers = sum(sizes_)
-            self._new_values = [tf.placeholder(v.dtype.base_dtype, v.shape) for v in self._variables]
+            self._new_values = [
+                tf.placeholder(v.dtype.base_dtype, v.shape) for v in self._variables
+            ]
             assigned = [
                 tf.assign(v, p) for v, p in zip(self._variables, self._new_values, strict=True)
             ]
@@ -203,8 +211,11 @@ class _CellInGraph:
         with failing_is_wrong(f"gradients, {where}"):
             feeds = {call.x: x, **dict(zip(state_tensors, state, strict=True))}
             *by_variables, by_x, by_state = self._session.run(
-                [*gradients[: len(self._variables)], gradients[len(self._variables)],
-                 gradients[len(self._variables) + 1 :]],
+                [
+                    *gradients[: len(self._variables)],
+                    gradients[len(self._variables)],
+                    gradients[len(self._variables) + 1 :],
+                ],
                 feeds,
             )
 

@@ -9,7 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tests.corpus.mutants.truth.finding import Doubts, Finding, WrongError, failing_is_wrong, open_session
+from tests.corpus.mutants.truth.finding import (
+    Doubts,
+    Finding,
+    WrongError,
+    failing_is_wrong,
+    open_session,
+)
 
 BATCHES = (1, 2, 5)
 """Sizes of the batches that are fed; one equals a number of steps, so that mixed axes fit."""

@@ -9,7 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from tests.corpus.mutants.truth.finding import Doubts, Finding, WrongError, failing_is_wrong, open_session
+from tests.corpus.mutants.truth.finding import (
+    Doubts,
+    Finding,
+    WrongError,
+    failing_is_wrong,
+    open_session,
+)
 
 
 class Sizes(NamedTuple):
