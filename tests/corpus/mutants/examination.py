@@ -25,7 +25,7 @@ GRADER = (
     *("rnn_cells", "support", "data.py", *SUBMITTED_FILES),
 )
 """What a grade depends on beside the mutant."""
-JUDGED = {"a": "b", "c": "d"}
+JUDGED = {"a": "ab", "c": "cd"}
 """The parts whose truth is asked, if others than the mutated one: a cell needs its variables."""
 CHUNK = 24
 """Most mutants that one program examines, as its start takes seconds."""

@@ -1,4 +1,4 @@
-"""The ways to change a line of code: what somebody who writes it might get wrong, or write otherwise.
+"""The ways to change a line of code: what its writer might get wrong, or write otherwise.
 
 Each operator takes a syntax tree's node and yields new texts for pieces of the source. All else
 stays as it was written, so that a mutant is the original with a piece of a line changed.
@@ -66,6 +66,17 @@ WRAPPERS = (
     "-({})",
 )
 """What may be put around a tensor."""
+NEUTRAL_WRAPPERS = (
+    "tf.identity({})",
+    "1.0 * ({})",
+    "({}) + 0.0",
+    "tf.cast({}, tf.float32)",
+    "tf.stack([{}])[0]",
+    "tf.debugging.check_numerics({}, 'a check')",
+    "tf.transpose(tf.transpose({}))",
+    "tf.minimum({0}, {0})",
+)
+"""What may be put around a tensor and changes nothing."""
 PLAIN_WRAPPERS = ("np.round({})", "int({})", "np.sort({})", "2 * ({})", "-({})")
 """What may be put around a value of plain Python."""
 
@@ -360,9 +371,7 @@ def drop(source: Source, node: ast.AST) -> Iterator[Piece]:
     """A statement, a term, a factor or a function left out."""
     if isinstance(node, ast.stmt):
         yield source.replace("drop", node, "pass")
-        if isinstance(node, ast.With):
-            return
-    if isinstance(node, ast.BinOp):
+    elif isinstance(node, ast.BinOp):
         for side in (node.left, node.right):
             yield source.replace("drop", node, source.get(side))
     elif isinstance(node, ast.Call):
@@ -389,8 +398,13 @@ def insert(source: Source, node: ast.AST) -> Iterator[Piece]:
         kinds = source.get_kinds(node)
         if kinds.get(text) != "tensor":
             return
-    for wrapper in WRAPPERS if "np." not in text else PLAIN_WRAPPERS:
-        yield source.replace("insert", node, wrapper.format(text))
+    if "np." in text:
+        for wrapper in PLAIN_WRAPPERS:
+            yield source.replace("insert", node, wrapper.format(text))
+        return
+    for operator, wrappers in (("insert", WRAPPERS), ("rewrite", NEUTRAL_WRAPPERS)):
+        for wrapper in wrappers:
+            yield source.replace(operator, node, wrapper.format(text))
 
 
 def swap_lines(source: Source, node: ast.AST) -> Iterator[Piece]:

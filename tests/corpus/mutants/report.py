@@ -65,9 +65,9 @@ def list_findings(all_examined: Sequence[Examined]) -> list[dict[str, Any]]:
 
 def describe(finding: dict[str, Any]) -> str:
     """A finding for a person to read."""
-    outcome, why = finding["truth"]
+    (outcome, why), part = finding["truth"], finding["part"]
     lines = [
-        f"--- {finding['kind']}: ({finding['part']}) of '{finding['style']}', {finding['operator']}",
+        f"--- {finding['kind']}: ({part}) of '{finding['style']}', {finding['operator']}",
         finding["diff"],
         f"    truth: {outcome}{': ' if why else ''}{why}",
         *(f"    grader: {reason}" for reason in finding["reasons"]),

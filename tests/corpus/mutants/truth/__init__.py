@@ -23,9 +23,12 @@ from tests.corpus.mutants.truth.finding import (
 from tests.corpus.mutants.truth.losses import judge_loss
 from tests.corpus.mutants.truth.recall import judge_memory_test
 from tests.corpus.mutants.truth.training import judge_train_op
+from tests.corpus.mutants.truth.variables import judge_variables
 
 JUDGES: dict[str, Callable[[types.ModuleType, str, np.random.Generator], Finding]] = {
+    "a": judge_variables,
     "b": judge_cell,
+    "c": judge_variables,
     "d": judge_cell,
     "e": judge_loss,
     "f": judge_train_op,

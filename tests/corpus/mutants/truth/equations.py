@@ -1,7 +1,7 @@
 """The two cells in NumPy, written for the mutants alone: values in float64, derivatives exact.
 
-The weights of a cell are one array [..., G, R, H]. G gates: 1 for the basic cell; i, j, f, o for the
-LSTM. R rows: those of the input, those of the hidden state, one for the bias. Leading axes are
+The weights of a cell are one array [..., G, R, H]. G gates: 1 for the basic cell; i, j, f, o for
+the LSTM. R rows: those of the input, those of the hidden state, one for the bias. Leading axes are
 experiments. Derivatives come from complex steps: f(x + ih) = f(x) + ih f'(x), with no difference
 that could cancel (Squire & Trapp 1998).
 """
@@ -9,6 +9,7 @@ that could cancel (Squire & Trapp 1998).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,14 @@ STEP = 1e-30
 Array = np.ndarray
 Step = Callable[[Array, Array, tuple[Array, ...]], tuple[Array, ...]]
 """A step: weights, input [..., B, I] and state [..., B, H] → the state after it, output first."""
+
+
+class Equation(NamedTuple):
+    """A cell, with what may be chosen about it."""
+
+    choice: str
+    """The activation, or the constant in the forget gate."""
+    step: Step
 
 
 def sigmoid(z: Array) -> Array:
@@ -45,16 +54,17 @@ def weigh(weights: Array, x: Array, h: Array) -> Array:
     return np.moveaxis(z, -3, 0)
 
 
-def basic(activation: Callable[[Array], Array]) -> Step:
-    """h' = activation(x W_x + h W_h + b)."""
+def basic(name: str) -> Equation:
+    """h' = activation(x W_x + h W_h + b), for an activation of `ACTIVATIONS`."""
+    activation = ACTIVATIONS[name]
 
     def step(weights: Array, x: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
         return (activation(weigh(weights, x, state[0])[0]),)
 
-    return step
+    return Equation(name, step)
 
 
-def lstm(forget_bias: float) -> Step:
+def lstm(forget_bias: float) -> Equation:
     """c' = sigmoid(f + a constant) c + sigmoid(i) tanh(j); h' = sigmoid(o) tanh(c')."""
 
     def step(weights: Array, x: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -63,16 +73,16 @@ def lstm(forget_bias: float) -> Step:
         c = sigmoid(f + forget_bias) * c + sigmoid(i) * np.tanh(j)
         return sigmoid(o) * np.tanh(c), c
 
-    return step
+    return Equation(f"{forget_bias:g}", step)
 
 
 def unroll(
-    step: Step, weights: Array, x: Array, state: tuple[Array, ...]
+    equation: Equation, weights: Array, x: Array, state: tuple[Array, ...]
 ) -> tuple[Array, tuple[Array, ...]]:
     """Outputs [T, ..., B, H] and the state after the last step, for x [..., B, T, I]."""
     outputs = []
     for t in range(x.shape[-2]):
-        state = step(weights, x[..., t, :], state)
+        state = equation.step(weights, x[..., t, :], state)
         outputs.append(state[0])
     return np.stack(outputs), state
 

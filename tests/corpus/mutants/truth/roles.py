@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tests.corpus.mutants.truth.equations import ACTIVATIONS, Step, basic, lstm, sigmoid
+from tests.corpus.mutants.truth.equations import ACTIVATIONS, Equation, basic, lstm, sigmoid
 from tests.corpus.mutants.truth.finding import DIFFERENT, WrongError
 
 VALUE = 0.3
@@ -24,8 +24,10 @@ Run = Callable[[np.ndarray], list[np.ndarray]]
 """A vector of all numbers → the state after one step, each [B, H], output first."""
 
 
-def find_step(run: Run, nbr_numbers: int, x: np.ndarray, state: tuple[np.ndarray, ...]) -> Step:
-    """The equation's step, with what may be chosen about it: an activation, a forget bias.
+def find_equation(
+    run: Run, nbr_numbers: int, x: np.ndarray, state: tuple[np.ndarray, ...]
+) -> Equation:
+    """The equation, with what may be chosen about it: an activation, a forget bias.
 
     Raises:
         WrongError: If one step with equal weights is not the equation's.
@@ -33,9 +35,9 @@ def find_step(run: Run, nbr_numbers: int, x: np.ndarray, state: tuple[np.ndarray
     came = run(np.full(nbr_numbers, VALUE))
     z = VALUE * (x.sum(axis=1) + state[0].sum(axis=1) + 1)[:, np.newaxis]
     if len(state) == 1:
-        for activation in ACTIVATIONS.values():
+        for name, activation in ACTIVATIONS.items():
             if _are_close(came[0], np.broadcast_to(activation(z), came[0].shape)):
-                return basic(activation)
+                return basic(name)
         raise WrongError("one step with equal weights is not the equation's")
     cell = state[1]
     with np.errstate(all="ignore"):
@@ -52,7 +54,11 @@ def find_step(run: Run, nbr_numbers: int, x: np.ndarray, state: tuple[np.ndarray
 
 
 def find_roles(
-    run: Run, step: Step, shape: tuple[int, int, int], x: np.ndarray, state: tuple[np.ndarray, ...]
+    run: Run,
+    equation: Equation,
+    shape: tuple[int, int, int],
+    x: np.ndarray,
+    state: tuple[np.ndarray, ...],
 ) -> np.ndarray:
     """For each number the index of its role among the equation's weights [G, R, H].
 
@@ -61,7 +67,7 @@ def find_roles(
     """
     nbr_roles = int(np.prod(shape))
     changed = VALUE + CHANGE * np.eye(nbr_roles)
-    expected = np.stack(step(changed.reshape(-1, *shape), x, state))  # [S, roles, B, H]
+    expected = np.stack(equation.step(changed.reshape(-1, *shape), x, state))  # [S, roles, B, H]
     roles = np.full(nbr_roles, -1)
     for number in range(nbr_roles):
         came = np.stack(run(changed[number]))[:, np.newaxis]

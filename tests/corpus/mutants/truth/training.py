@@ -1,4 +1,4 @@
-"""What a training operation is (part f): plain steps, or another optimizer's, on clipped gradients."""
+"""What a training operation is (part f): steps of an optimizer on clipped gradients."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ def judge_train_op(module: types.ModuleType, part: str, rng: np.random.Generator
         for norms in NORMS:
             gradients = [_draw(rng, norm) for norm in norms]
             came = _train(get_train_op, kind, rate, gradients, rng, doubts)
-            clipped = [g * min(1.0, CLIP_NORM / norm) for g, norm in zip(gradients, norms)]
+            clipped = [
+                g * min(1.0, CLIP_NORM / norm) for g, norm in zip(gradients, norms, strict=True)
+            ]
             optimizers = _keep_those_that_fit(optimizers, came, clipped, rate, doubts)
     with tf.Graph().as_default():
         _judge_at_zero(get_train_op, doubts)
