@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -48,13 +49,14 @@ class Kept:
         self._path = path
         self._known: dict[str, Any] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            for line in path.read_text().splitlines():
-                try:
-                    record = json.loads(line)
-                except ValueError:
-                    continue
+        text = path.read_text() if path.exists() else ""
+        for line in text.splitlines():
+            with contextlib.suppress(ValueError):
+                record = json.loads(line)
                 self._known[record["key"]] = record["value"]
+        if text and not text.endswith("\n"):
+            with path.open("a") as file:
+                file.write("\n")
 
     def get(self, key: str) -> Any:
         """What is kept, or None."""

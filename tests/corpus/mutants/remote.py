@@ -22,8 +22,9 @@ from typing import Any
 
 TREE = "tree"
 """The folder in the archive that holds all that examining needs."""
-PATIENCE = 240.0
-"""Seconds of waiting for one mutant, after which the program is ended."""
+PATIENCE = 900.0
+"""Seconds of waiting for one mutant, after which the program is ended: it ends by itself, unless
+something sleeps for ever."""
 
 
 def list_sources() -> dict[str, Path]:

@@ -5,18 +5,20 @@ It reads a pickled list of tasks from its standard input and writes a line of JS
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from support.imports import without_keras
 from tests.corpus.entries import Entry
 
-TRUTH_SECONDS = 30.0
+SECONDS = 30.0
 """Processor time after which a mutant does not end; a right one takes a tenth of it."""
 
 
@@ -69,11 +71,18 @@ def _judge(file: str, text: str, part: str) -> tuple[list[str], bool]:
     """The finding, and whether it was found in time."""
     from tests.corpus.mutants.truth import judge
 
-    signal.setitimer(signal.ITIMER_PROF, TRUTH_SECONDS, 1.0)
     try:
-        return list(judge(file, text, part)), True
+        with _limited_time():
+            return list(judge(file, text, part)), True
     except OutOfTimeError:
-        return ["wrong", f"it does not end within {TRUTH_SECONDS:g} s of processor time"], False
+        return ["wrong", f"it does not end within {SECONDS:g} s of processor time"], False
+
+
+@contextlib.contextmanager
+def _limited_time() -> Iterator[None]:
+    signal.setitimer(signal.ITIMER_PROF, SECONDS, 1.0)
+    try:
+        yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
@@ -89,7 +98,11 @@ def _grade(files: dict[str, str], alone: bool) -> dict[str, Any]:
     entry = Entry("mutant", (lambda reference: reference.update(files),))
     parts = entry.get_changed_parts()
     submitted = entry.get_files()
-    build = build_alone(entry, submitted) if alone else build_here(submitted, parts)
+    if alone:
+        build = build_alone(entry, submitted)
+    else:
+        with _limited_time():
+            build = build_here(submitted, parts)
     grade = judge(build, parts)
     return {
         "lost": grade.get_lost(),

@@ -29,13 +29,8 @@ NORMS = (
     (1e4, 1.0, 3.0, 12.0, 1e-3),
 )
 """Global norms of gradients, step by step, in several runs."""
-RATES: tuple[tuple[str, float], ...] = (
-    ("a number", 0.1),
-    ("a number", 0.003),
-    ("a tensor", 0.1),
-    ("a tensor", 1.5),
-)
-"""Learning rates, and what they are given as."""
+RATES: tuple[tuple[float, ...] | float, ...] = (0.1, 0.003, (0.1, 1.5))
+"""Learning rates: numbers, and values of a tensor."""
 
 Optimizer = Callable[[list[np.ndarray], float], Iterator[np.ndarray]]
 """Clipped gradients and a learning rate → what is subtracted from the weights, step by step."""
@@ -90,14 +85,17 @@ def judge_train_op(module: types.ModuleType, part: str, rng: np.random.Generator
         get_train_op = module.get_train_op
     doubts = Doubts()
     optimizers: list[Optimizer] | None = None
-    for kind, rate in RATES:
-        for norms in NORMS:
-            gradients = [_draw(rng, norm) for norm in norms]
-            came = _train(get_train_op, kind, rate, gradients, rng, doubts)
-            clipped = [
-                g * min(1.0, CLIP_NORM / norm) for g, norm in zip(gradients, norms, strict=True)
-            ]
-            optimizers = _keep_those_that_fit(optimizers, came, clipped, rate, doubts)
+    for rates in RATES:
+        with _Trainer(get_train_op, rates, rng) as trainer:
+            for rate in rates if isinstance(rates, tuple) else (rates,):
+                for norms in NORMS:
+                    gradients = [_draw(rng, norm) for norm in norms]
+                    came = trainer.train(gradients, rate)
+                    clipped = [
+                        gradient * min(1.0, CLIP_NORM / norm)
+                        for gradient, norm in zip(gradients, norms, strict=True)
+                    ]
+                    optimizers = _keep_those_that_fit(optimizers, came, clipped, rate, doubts)
     with tf.Graph().as_default():
         _judge_at_zero(get_train_op, doubts)
     return doubts.get_finding()
@@ -108,56 +106,66 @@ def _draw(rng: np.random.Generator, norm: float) -> np.ndarray:
     return gradient * norm / np.linalg.norm(gradient)
 
 
-def _train(
-    get_train_op: Callable,
-    kind: str,
-    rate: float,
-    gradients: list[np.ndarray],
-    rng: np.random.Generator,
-    doubts: Doubts,
-) -> np.ndarray:
-    """What is subtracted from the weights in each step [steps, N]."""
-    with tf.Graph().as_default(), open_session() as sess:
-        variables = [
-            tf.get_variable(f"w{k}", shape, initializer=tf.random_normal_initializer())
-            for k, shape in enumerate(SHAPES)
-        ]
-        frozen = tf.get_variable("frozen", [2], trainable=False)
-        slopes = [tf.placeholder(tf.float32, shape) for shape in SHAPES]
-        coupling = tf.placeholder(tf.float32, [])
-        loss = tf.add_n([tf.reduce_sum(v * s) for v, s in zip(variables, slopes, strict=True)])
-        # With a coupling, one variable's gradient depends on another's value.
-        sums = [tf.reduce_sum(v) for v in variables]
-        loss += coupling * sums[0] * sums[1]
-        lr = rate if kind == "a number" else tf.placeholder(tf.float32, [])
-        with failing_is_wrong("building it"):
-            train_op = get_train_op(loss, lr)
-        sess.run(tf.global_variables_initializer())
-        values = sess.run(variables)
-        kept = sess.run(frozen)
+class _Trainer:
+    """A training operation in a graph with three variables, whose gradients are fed; a context."""
+
+    def __init__(
+        self, get_train_op: Callable, rates: tuple[float, ...] | float, rng: np.random.Generator
+    ):
+        self._rng = rng
+        self._graph = tf.Graph()
+        with self._graph.as_default():
+            tf.set_random_seed(1)
+            self._variables = [
+                tf.get_variable(f"w{k}", shape, initializer=tf.random_normal_initializer())
+                for k, shape in enumerate(SHAPES)
+            ]
+            self._frozen = tf.get_variable("frozen", [2], trainable=False)
+            self._slopes = [tf.placeholder(tf.float32, shape) for shape in SHAPES]
+            self._coupling = tf.placeholder(tf.float32, [])
+            terms = zip(self._variables, self._slopes, strict=True)
+            loss = tf.add_n([tf.reduce_sum(variable * slope) for variable, slope in terms])
+            # With a coupling, one variable's gradient depends on another's value.
+            sums = [tf.reduce_sum(v) for v in self._variables]
+            loss += self._coupling * sums[0] * sums[1]
+            self._rate = tf.placeholder(tf.float32, []) if isinstance(rates, tuple) else rates
+            with failing_is_wrong("building it"):
+                self._train_op = get_train_op(loss, self._rate)
+            self._initialise = tf.global_variables_initializer()
+
+    def __enter__(self) -> _Trainer:
+        self._session = open_session(self._graph)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def train(self, gradients: list[np.ndarray], rate: float) -> np.ndarray:
+        """What is subtracted from the weights in each step [steps, N]."""
+        run = self._session.run
+        run(self._initialise)
+        values, kept = run([self._variables, self._frozen])
         way = []
         for gradient in gradients:
-            strength = float(rng.choice([0.0, 0.1]))
-            pieces = _split(gradient)
-            total = [float(v.sum(dtype=np.float64)) for v in values]
-            pieces[0] = pieces[0] - strength * total[1]
-            pieces[1] = pieces[1] - strength * total[0]
-            feeds: dict[Any, Any] = {**dict(zip(slopes, pieces, strict=True)), coupling: strength}
-            if kind == "a tensor":
-                feeds[lr] = rate
+            strength = float(self._rng.choice([0.0, 0.1]))
+            slopes = _split(gradient)
+            first, second, _ = (float(v.sum(dtype=np.float64)) for v in values)
+            slopes[0] = slopes[0] - strength * second
+            slopes[1] = slopes[1] - strength * first
+            feeds: dict[Any, Any] = dict(zip(self._slopes, slopes, strict=True))
+            feeds[self._coupling] = strength
+            if tf.is_tensor(self._rate):
+                feeds[self._rate] = rate
             with failing_is_wrong("running it"):
-                sess.run(train_op, feeds)
-            after = sess.run(variables)
-            way.append(
-                np.concatenate(
-                    [np.ravel(b.astype(np.float64) - a) for b, a in zip(values, after, strict=True)]
-                )
-            )
+                run(self._train_op, feeds)
+            after, frozen = run([self._variables, self._frozen])
+            pairs = zip(values, after, strict=True)
+            way.append(np.concatenate([np.ravel(b.astype(np.float64) - a) for b, a in pairs]))
             if not np.isfinite(way[-1]).all():
                 raise WrongError(f"gradient of norm {np.linalg.norm(gradient):g}: not finite")
+            if not np.array_equal(kept, frozen):
+                raise WrongError("it changes a variable that is not trainable")
             values = after
-        if not np.array_equal(kept, sess.run(frozen)):
-            raise WrongError("it changes a variable that is not trainable")
         return np.array(way)
 
 
