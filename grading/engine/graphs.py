@@ -114,6 +114,15 @@ class Clock:
         )
 
 
+class Gradients(NamedTuple):
+    """Gradients of outputs; None stands where there is no path from one to the other."""
+
+    by_weights: list[np.ndarray | None]
+    """In the order of `LoadedGraph.variables`."""
+    by_inputs: dict[str, np.ndarray | None]
+    """By the names of what was fed."""
+
+
 class LoadedGraph:
     """A probe's graph in a session.
 
@@ -210,33 +219,27 @@ class LoadedGraph:
         return self._run(tensors, self._feeds(inputs))
 
     def fetch_gradients(
-        self,
-        of: Mapping[str, np.ndarray] | Sequence[str],
-        by: Sequence[str] | None,
-        inputs: Mapping[str, np.ndarray],
-    ) -> list[np.ndarray | None]:
-        """Gradients of a weighted sum of outputs by inputs, or by the trainable variables.
+        self, of: Mapping[str, np.ndarray] | Sequence[str], inputs: Mapping[str, np.ndarray]
+    ) -> Gradients:
+        """Gradients of a weighted sum of outputs.
 
         Args:
             of: The outputs' weights, by name and each in the shape of its output; from a sequence
                 of names, all weights are 1.
-            by: The inputs; None stands for the trainable variables.
             inputs: What is fed, by name.
-
-        Returns:
-            The gradients; None stands where there is no path from one to the other.
         """
-        key = (tuple(of), isinstance(of, Mapping), by if by is None else tuple(by))
+        key = tuple(of), isinstance(of, Mapping), tuple(inputs)
         if key not in self._gradients:
             self._gradients[key] = self._build_gradients(*key)
         tensors, weights = self._gradients[key]
-        feeds = self._feeds(inputs)
-        feeds.update({weights[name]: of[name] for name in weights})
+        feeds = {**self._feeds(inputs), **{weights[name]: of[name] for name in weights}}
         values = iter(self._run([t for t in tensors if t is not None], feeds))
-        return [None if tensor is None else np.asarray(next(values)) for tensor in tensors]
+        gradients = [None if tensor is None else np.asarray(next(values)) for tensor in tensors]
+        number = len(self.variables)
+        return Gradients(gradients[:number], dict(zip(inputs, gradients[number:], strict=True)))
 
     def _build_gradients(
-        self, of: Sequence[str], weighted: bool, by: Sequence[str] | None
+        self, of: Sequence[str], weighted: bool, by: Sequence[str]
     ) -> tuple[list[tf.Tensor | None], dict[str, tf.Tensor]]:
         """The gradients' tensors, and placeholders for the outputs' weights."""
         with self._graph.as_default():
@@ -246,13 +249,8 @@ class LoadedGraph:
                 for name, target in zip(of, targets, strict=True)
                 if weighted
             }
-            sources = (
-                [v.gradient_source for v in self._variables if v.trainable]
-                if by is None
-                else [self._element(self._inputs.get(name)) for name in by]
-            )
-            if not sources:
-                return [], {}
+            sources = [v.gradient_source for v in self._variables if v.trainable]
+            sources += [self._element(self._inputs.get(name)) for name in by]
             try:
                 return tf.gradients(targets, sources, list(weights.values()) or None), weights
             except (LookupError, ValueError, TypeError, AttributeError) as error:

@@ -29,7 +29,7 @@ def find_layout(
     """The place of each weight.
 
     Args:
-        graph: A cell that is called for one time step.
+        graph: A cell that is called for any number of time steps; the first one is looked at.
         n_inp: I, the number of inputs.
         n_out: H, the number of hidden units; I + H is at least 2.
         fields: The fields of the state; the first is weighted, like the input.
@@ -47,8 +47,10 @@ def find_layout(
         """The derivative of the sum of some units' outputs by each weight."""
         x, h = np.split(terms, [n_inp])
         states = dict.fromkeys(fields, np.full([1, n_out], memory)) | {fields[0]: h[np.newaxis]}
-        inputs = {"x": x.reshape(1, 1, -1)} | {f"state/{f}": s for f, s in states.items()}
-        gradients = graph.fetch_gradients({"outputs/0": units[np.newaxis]}, None, inputs)
+        later = np.zeros([1, graph.nbr_outputs - 1, n_inp])
+        inputs = {"x": np.concatenate([x.reshape(1, 1, -1), later], axis=1)}
+        inputs |= {f"state/{f}": s for f, s in states.items()}
+        gradients = graph.fetch_gradients({"outputs/0": units[np.newaxis]}, inputs).by_weights
         none = [g for g in gradients if g is None]
         return np.zeros(0) if none else np.concatenate([np.ravel(g) for g in gradients])
 

@@ -8,6 +8,7 @@ second round gives random values to the weights whose roles are known, and tells
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -48,6 +49,7 @@ def find_roles(
     x: np.ndarray,
     start: Sequence[np.ndarray],
     rng: np.random.Generator,
+    layout: np.ndarray | None = None,
 ) -> np.ndarray:
     """The role of each parameter.
 
@@ -58,6 +60,7 @@ def find_roles(
         x: The input [B, T, I] that `run` feeds.
         start: The start state that `run` feeds, each field [B, H].
         rng: Draws the values of the known roles.
+        layout: What `grading.engine.layout` found, if it did: then only the gates' order is open.
 
     Returns:
         For each parameter the index of its role among the equation's parameters.
@@ -70,6 +73,14 @@ def find_roles(
 
     def expect(parameters: np.ndarray) -> np.ndarray:
         return equation.run(parameters.reshape(-1, *shape), x, start)[0]
+
+    if layout is not None and layout.shape == shape:
+        orders = [layout[list(order)] for order in itertools.permutations(range(shape[0]))]
+        parameters = rng.uniform(-1, 1, nbr_roles)
+        came = run(parameters)
+        for order, expected in zip(orders, expect(parameters[orders]), strict=True):
+            if _are_close(came, expected):
+                return np.argsort(order.ravel())
 
     values = rng.uniform(-1, 1, nbr_roles)
     roles = np.full(nbr_roles, -1)  # of each parameter; -1 is unknown
@@ -118,10 +129,15 @@ def _unit(index: int, length: int) -> np.ndarray:
 def _check_close(outputs: np.ndarray, expected: np.ndarray) -> None:
     if outputs.shape != expected.shape:
         raise NoRoleError(None)
-    differences = np.abs(outputs - expected)
-    if not differences.max() < TOLERANCE * max(1, np.abs(expected).max()):
-        worst = differences.argmax()
+    if not _are_close(outputs, expected):
+        worst = np.abs(outputs - expected).argmax()
         raise NoRoleError(None, expected.flat[worst], outputs.flat[worst])
+
+
+def _are_close(outputs: np.ndarray, expected: np.ndarray) -> bool:
+    return outputs.shape == expected.shape and bool(
+        np.abs(outputs - expected).max() < TOLERANCE * max(1, np.abs(expected).max())
+    )
 
 
 def _pairwise_close(responses: np.ndarray, signatures: np.ndarray) -> np.ndarray:

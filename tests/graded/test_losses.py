@@ -26,7 +26,8 @@ def compute_loss(graph: LoadedGraph, outputs: np.ndarray, truth: np.ndarray) -> 
 def compute_gradients(graph: LoadedGraph, outputs: np.ndarray, truth: np.ndarray) -> np.ndarray:
     names = [f"outputs/{step}" for step in range(len(outputs))]
     inputs = {**dict(zip(names, outputs, strict=True)), "y": truth}
-    gradients = graph.fetch_gradients(["loss"], names, inputs)
+    by_inputs = graph.fetch_gradients(["loss"], inputs).by_inputs
+    gradients = [by_inputs[name] for name in names]
     for step, gradient in enumerate(gradients, start=1):
         if gradient is None:
             lose(f"the loss does not depend on output {step} of {len(outputs)}: all should count")
