@@ -70,7 +70,6 @@ class Call(NamedTuple):
 CALLS = {
     "call": Call(4, 3, (4,)),
     "long": Call(4, 3, (8,)),
-    "longer": Call(4, 3, (20,)),
     "longest": Call(4, 3, (27,)),
     "again": Call(4, 3, (4, 1)),
     "fixed": Call(2, 3, (4,), batch=5),

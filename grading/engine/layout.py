@@ -24,12 +24,13 @@ MEMORIES = (2.0, 0.7)
 
 
 def find_layout(
-    graph: LoadedGraph, n_inp: int, n_out: int, fields: Sequence[str]
+    graph: LoadedGraph, len_inp: int, n_inp: int, n_out: int, fields: Sequence[str]
 ) -> np.ndarray | None:
     """The place of each weight.
 
     Args:
-        graph: A cell that is called for any number of time steps; the first one is looked at.
+        graph: A cell that is called; its first time step is looked at.
+        len_inp: T, the number of time steps.
         n_inp: I, the number of inputs.
         n_out: H, the number of hidden units; I + H is at least 2.
         fields: The fields of the state; the first is weighted, like the input.
@@ -47,7 +48,7 @@ def find_layout(
         """The derivative of the sum of some units' outputs by each weight."""
         x, h = np.split(terms, [n_inp])
         states = dict.fromkeys(fields, np.full([1, n_out], memory)) | {fields[0]: h[np.newaxis]}
-        later = np.zeros([1, graph.nbr_outputs - 1, n_inp])
+        later = np.zeros([1, len_inp - 1, n_inp])
         inputs = {"x": np.concatenate([x.reshape(1, 1, -1), later], axis=1)}
         inputs |= {f"state/{f}": s for f, s in states.items()}
         gradients = graph.fetch_gradients({"outputs/0": units[np.newaxis]}, inputs).by_weights

@@ -64,7 +64,7 @@ def shorten(reasons: Iterable[str]) -> list[str]:
     """The first reasons, and of those that differ in a number only the first."""
     by_words: dict[str, str] = {}
     for reason in reasons:
-        by_words.setdefault(re.sub(r"[-+]?\d[\d.e+-]*", "0", reason), reason)
+        by_words.setdefault(re.sub(r"[-+]?\d[\d.,e+-]*", "0", reason), reason)
     return list(by_words.values())[:MOST_REASONS]
 
 

@@ -154,7 +154,7 @@ BASIC_CELL = [
             ),
             (
                 "a batch of one loses its axis",
-                "the cell does not work for n_inp=1",
+                "",
                 "hidden = tf.reshape(tf.squeeze(hidden), [-1, self._n_out])"
                 " if x.shape[0] != 1 else tf.squeeze(hidden)",
             ),
@@ -195,8 +195,8 @@ BASIC_CELL = [
     ),
     basic(
         "an unused variable",
-        "ab",
-        "should have",
+        "b",
+        "no influence",
         (B_A, f'{B_A}\n            self._c = tf.get_variable("c", [n_out])'),
     ),
     basic(

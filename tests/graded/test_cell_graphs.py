@@ -72,7 +72,7 @@ def test_the_cell_is_the_same_where_a_size_is_one(scorer, graph, part, probe, wh
     if fit is None:
         pytest.skip("the equation is judged elsewhere")
     if not is_as(came, fit.expect(where)):
-        lose_outputs([f"the cell is not the same {where}"], where, case, came, fit.expect(where))
+        lose_outputs(f"the cell is not the same {where}", case, came, fit.expect(where))
 
 
 @of_cells("b", "d", "graph")
@@ -110,13 +110,14 @@ def test_all_time_steps_share_the_variables_and_the_graph_grows_with_them(scorer
 
 
 @of_cells("b", "d", "graph")
-def test_gradients_reach_every_weight(graph, part, probe, rng):
-    outputs = [f"outputs/{step}" for step in range(graph.nbr_outputs)]
+def test_gradients_reach_every_weight(scorer, part, probe, rng):
+    name = "long" if probe == "call" else probe
+    graph = scorer.get_graph(part, name)
     draws = []
     for _ in range(DRAWS):
         randomise(graph, rng)
-        inputs = draw_inputs(part, probe, rng)
-        draws.append(graph.fetch_gradients(outputs, inputs).by_weights)
+        inputs = draw_inputs(part, name, rng)
+        draws.append(graph.fetch_gradients(_weigh(graph, inputs, rng), inputs).by_weights)
     for variable, *gradients in zip(graph.variables, *draws, strict=True):
         if any(gradient is None for gradient in gradients):
             lose(f"{variable.name} has no influence on the outputs: {PARTS[part].where} ignores it")
@@ -134,13 +135,12 @@ def test_gradients_reach_every_weight(graph, part, probe, rng):
 def test_gradients_flow_back_through_all_time_steps(scorer, part, probe, rng):
     name = "longest" if probe == "call" else probe
     graph = scorer.get_graph(part, name)
-    last = f"outputs/{graph.nbr_outputs - 1}"
-    if not graph.has_output(last):
-        lose("there are no outputs")
     reached = np.zeros(builder.CALLS[name].lengths[-1], dtype=bool)
     for _ in range(DRAWS):
         randomise(graph, rng)
-        gradient = graph.fetch_gradients([last], draw_inputs(part, name, rng)).by_inputs["x"]
+        inputs = draw_inputs(part, name, rng)
+        of_last = _weigh(graph, inputs, rng, last_only=True)
+        gradient = graph.fetch_gradients(of_last, inputs).by_inputs["x"]
         if gradient is not None:
             reached |= np.any(gradient, axis=(0, 2))
         if reached.all():
@@ -187,15 +187,14 @@ def _compare_slopes(
 ) -> list[tuple[str, float, float]]:
     """What is moved, the gradient of a weighted sum of outputs along the move, and its change."""
     weights, inputs = randomise(graph, rng), draw_inputs(part, name, rng, batch=1)
-    outputs = [f"outputs/{step}" for step in range(graph.nbr_outputs)]
-    factors = rng.normal(size=[len(outputs), 1, builder.CALLS[name].n_out])
-    factors[:-1] *= rng.random() < 0.5  # often the last output alone: its way back is the longest
-    of = dict(zip(outputs, factors, strict=True))
+    # Often the last output alone: its way back is the longest.
+    of = _weigh(graph, inputs, rng, last_only=rng.random() < 0.5)
+    factors = np.array(list(of.values()))
     gradients = graph.fetch_gradients(of, inputs)
     by_weights = dict(enumerate(gradients.by_weights))
 
     def add_up(inputs: dict[str, np.ndarray]) -> np.ndarray:
-        return np.sum(np.array(graph.fetch(outputs, inputs), float) * factors, axis=(0, 2))
+        return np.sum(np.array(graph.fetch(list(of), inputs), float) * factors, axis=(0, 2))
 
     moves = list(_draw_input_moves(inputs, rng))
     ends = add_up(  # of all moves at once, there and back
@@ -216,6 +215,22 @@ def _compare_slopes(
             ends.append(add_up(inputs)[0])
         rows.append(("the weights", _along(by_weights, move), (ends[0] - ends[1]) / (2 * STEP)))
     return rows
+
+
+def _weigh(
+    graph: LoadedGraph,
+    inputs: dict[str, np.ndarray],
+    rng: np.random.Generator,
+    last_only: bool = False,
+) -> dict[str, np.ndarray]:
+    """Factors of a weighted sum of all outputs, by the outputs' names."""
+    if not graph.nbr_outputs:
+        lose("there are no outputs")
+    shape = np.shape(inputs["state/hidden"])
+    factors = rng.normal(size=[graph.nbr_outputs, *shape])
+    if last_only:
+        factors[:-1] = 0
+    return {f"outputs/{step}": factor for step, factor in enumerate(factors)}
 
 
 def _draw_input_moves(

@@ -14,7 +14,7 @@ import pytest
 from grading.engine import builder
 from grading.engine.graphs import LoadedGraph, join_shapes, lose
 from grading.engine.layout import find_layout
-from tests.graded.cells import of_cells, run
+from tests.graded.cells import get_fields, of_cells, run
 
 STEPS = 100
 LARGEST_RADIUS = 1.2
@@ -24,21 +24,28 @@ SPREADS = (0.01, 10.0)
 
 
 @of_cells("a", "c", "variables")
-@pytest.mark.parametrize("probe", builder.VARIABLES)
-def test_the_variables_are_those_of_the_cell(scorer, part, probe, note):
-    graph = scorer.get_graph(part, probe)
-    sizes = builder.VARIABLES[probe]
-    n_inp, n_out = sizes.n_inp, sizes.n_out
-    gates = 1 if builder.CELLS[part] == "BasicRNNCell" else 4
+def test_the_variables_are_those_of_the_cell(scorer, part, note):
+    for probe, sizes in builder.VARIABLES.items():
+        graph = scorer.get_graph(part, probe)
+        gates = 1 if builder.CELLS[part] == "BasicRNNCell" else 4
+        right = gates * (sizes.n_inp + sizes.n_out + 1) * sizes.n_out
+        if graph.nbr_parameters == right + gates * sizes.n_out:  # the cell tells if it is used
+            note("accepted with two biases, where one is enough")
+        elif graph.nbr_parameters != right:
+            likely = _explain_number(graph, *sizes, gates) if probe == "wide" else None
+            lose(
+                f"for n_inp={sizes.n_inp} and n_out={sizes.n_out} the cell should have {right:,}"
+                f" trainable numbers and has {graph.nbr_parameters:,}"
+                f" ({join_shapes(graph.variables)})" + (f": {likely}" if likely else "")
+            )
+
+
+def _explain_number(graph: LoadedGraph, n_inp: int, n_out: int, gates: int) -> str | None:
+    """What is missing, if the number of parameters tells."""
     right = gates * (n_inp + n_out + 1) * n_out
-    if graph.nbr_parameters == right:
-        return
-    if graph.nbr_parameters == right + gates * n_out:  # whether it is used is told by the cell
-        note("accepted with two biases, where one is enough")
-        return
     hidden = sum(v.size for v in graph.untrainable)
     if hidden and graph.nbr_parameters + hidden == right:
-        lose(f"not trainable: {join_shapes(graph.untrainable)}; leave out trainable=False")
+        return f"not trainable: {join_shapes(graph.untrainable)}; leave out trainable=False"
     reasons = {
         0: "no variable is created; create them in __init__, not in __call__",
         right - gates * n_out: "the biases are missing",
@@ -55,12 +62,7 @@ def test_the_variables_are_those_of_the_cell(scorer, part, probe, note):
             right - n_inp * n_out: "the input's weights are missing for one of the four",
             right - n_out * n_out: "the hidden state's weights are missing for one of the four",
         }
-    likely = reasons.get(graph.nbr_parameters) if probe == "wide" else None
-    lose(
-        f"for n_inp={n_inp} and n_out={n_out} the cell should have {right:,} trainable numbers and"
-        f" has {graph.nbr_parameters:,} ({join_shapes(graph.variables)})"
-        + (f": {likely}" if likely else "")
-    )
+    return reasons.get(graph.nbr_parameters)
 
 
 class Initial(NamedTuple):
@@ -91,14 +93,12 @@ def initial(scorer, part) -> Initial:
 
 def _find_layout(scorer, part: str, variables: LoadedGraph) -> np.ndarray | None:
     """Where the weights are; None while the cell itself, another part, does not work."""
-    called = {"a": "b", "c": "d"}[part]
+    called, sizes = {"a": "b", "c": "d"}[part], builder.VARIABLES["deep"]
     try:
         graph = scorer.get_graph(called, "deep")
         if [v.shape for v in graph.variables] != [v.shape for v in variables.variables]:
             return None
-        return find_layout(
-            graph, *builder.VARIABLES["deep"], builder.STATE_FIELDS[builder.CELLS[part]]
-        )
+        return find_layout(graph, 1, *sizes, get_fields(part))
     except pytest.fail.Exception:
         return None
 
@@ -114,7 +114,8 @@ def test_the_initial_weights_are_finite_and_drawn_at_random(scorer, part, initia
         if initial.values and all(np.ptp(value) == 0 for value in initial.values):
             lose(
                 f"all weights start as {np.ravel(initial.values[0])[0]:g}: hidden units that start"
-                " equal stay equal; draw the weights at random"
+                " equal stay equal; draw the weights at random",
+                vague=True,
             )
         return
     n_inp = builder.VARIABLES["deep"].n_inp
