@@ -406,17 +406,6 @@ LSTM_CELL = [
         ),
     ),
     lstm(
-        "two biases that are added",
-        "c",
-        "one bias too many",
-        (
-            "zeros = tf.zeros([n_out])",
-            "zeros = tf.zeros([n_out])\n"
-            '            self._b2 = tf.get_variable("b2", [4 * n_out], initializer=tf.zeros_initializer())',
-        ),
-        (ADD_BIAS, f"{ADD_BIAS} + self._b2"),
-    ),
-    lstm(
         "three gates and no candidate",
         "cd",
         "one of the four is missing",
@@ -1089,7 +1078,7 @@ TRAIN_OPS = [
     part(
         "f",
         "a smooth squash",
-        "measured: it counts",
+        "is lr changed",
         _GRADIENTS
         + "n = tf.global_norm(gradients)\ngradients = [g * 5.0 / n * tf.tanh(n / 5.0) for g in gradients]\n"
         + _APPLY_ALL,

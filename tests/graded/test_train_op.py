@@ -216,8 +216,11 @@ def explain_clipping(graph: LoadedGraph, first: np.ndarray, gradients: list[np.n
         norms = []
 
         def explains(clip: Callable[[np.ndarray], np.ndarray]) -> bool:
-            return any(not np.allclose(clip(g), g) for g in gradients) and all(
-                are_alike(graph, first, g, clip(g)) for g in gradients
+            one, other = (gradients[2] * factor for factor in (2, 4))
+            return (
+                any(not np.allclose(clip(g), g) for g in gradients)
+                and all(are_alike(graph, first, g, clip(g)) for g in gradients)
+                and are_alike(graph, first, one, other) == np.allclose(clip(one), clip(other))
             )
 
     likely = next((name for name, clip in mistakes.items() if explains(clip)), None)
