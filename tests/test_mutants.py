@@ -2,6 +2,7 @@
 
 import ast
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ import pytest
 from grading.engine.parts import PARTS
 from support.imports import without_keras
 from tests import oracle
+from tests.corpus.mutants import examination
 from tests.corpus.mutants.choose import choose
 from tests.corpus.mutants.examination import Examined, Kept
 from tests.corpus.mutants.originals import get_originals
-from tests.corpus.mutants.report import ELSEWHERE, KEPT, LOST, UNDECIDABLE, find
+from tests.corpus.mutants.report import ELSEWHERE, KEPT, LOST, UNDECIDABLE, find, make_table
 
 with without_keras():
     from tests.corpus.mutants.truth import equations, judge
@@ -120,6 +122,25 @@ def test_findings_are_disagreements_of_truth_and_grade(mutants):
     assert get_kinds("wrong", "") == [KEPT]
     assert get_kinds("wrong", "eg") == [ELSEWHERE]
     assert get_kinds("undecidable", "e") == [UNDECIDABLE]
+
+
+def test_only_what_is_not_known_is_examined(mutants, tmp_path, monkeypatch):
+    asked = []
+
+    def examine(task):
+        asked.append(task)
+        truth = {part: ["right", ""] for part in task["judged"]}
+        return {"truth": truth, "grade": {"lost": "", "points": {}, "reasons": {}}}
+
+    monkeypatch.setattr(examination, "examine", examine)
+    for number in (5, 16):
+        examined = examination.examine_all(
+            mutants[:number], lambda: ThreadPoolExecutor(1), tmp_path
+        )
+        assert [some.mutant for some in examined] == mutants[:number]
+        assert len(asked) == number
+    assert {tuple(task["judged"]) for task in asked} == {*map(tuple, ("ab", "b", "cd", *"defgh"))}
+    assert "| all " in make_table(examined)
 
 
 def test_results_are_kept_although_the_last_line_is_broken(tmp_path):

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 from grading.engine.parts import PARTS
@@ -37,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("mutants: interrupted; the same command continues", file=sys.stderr)
         return 130
+    except BrokenExecutor as error:
+        print(f"mutants: workers were lost ({error}): the same command continues", file=sys.stderr)
+        return 1
     except (ExplainedError, OSError) as error:
         print(f"mutants: error: {error}", file=sys.stderr)
         return 1
@@ -78,7 +82,7 @@ def report(args: argparse.Namespace) -> int:
     else:
         make_executor = functools.partial(local_executor, args.jobs)
     chosen = choose(args.limit, args.parts, args.seed)
-    examined = examine_all(chosen, make_executor, args.jobs, args.out_dir)
+    examined = examine_all(chosen, make_executor, args.out_dir)
     findings = list_findings(examined)
     with replacing(args.out_dir / "findings.jsonl") as path:
         path.write_text("".join(json.dumps(finding) + "\n" for finding in findings))

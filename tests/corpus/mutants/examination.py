@@ -28,8 +28,9 @@ GRADER = (
 """What a grade depends on beside the mutant."""
 JUDGED = {"a": "ab", "c": "cd"}
 """The parts whose truth is asked, if others than the mutated one: a cell needs its variables."""
-CHUNK = 24
-"""Most mutants that one program examines, as its start takes seconds."""
+
+MakeExecutor = Callable[[], AbstractContextManager[futures.Executor]]
+"""Opens an executor."""
 
 
 class Examined(NamedTuple):
@@ -70,8 +71,7 @@ class Kept:
 
 def examine_all(
     mutants: Sequence[Mutant],
-    make_executor: Callable[[], AbstractContextManager[futures.Executor]],
-    nbr_jobs: int,
+    make_executor: MakeExecutor,
     folder: Path,
 ) -> list[Examined]:
     """Examines what was not examined yet, with a progress bar.
@@ -79,7 +79,6 @@ def examine_all(
     Args:
         mutants: What to examine.
         make_executor: Opens the executor.
-        nbr_jobs: How many programs run at a time.
         folder: Where results are kept.
     """
     truths, grades = Kept(folder / "truths.jsonl"), Kept(folder / "grades.jsonl")
@@ -97,7 +96,7 @@ def examine_all(
             }
     done = len(mutants) - len(tasks)
     with tqdm(total=len(mutants), initial=done, unit=" mutants", disable=None) as bar:
-        for number, answer in _run(tasks, make_executor, nbr_jobs):
+        for number, answer in _run(tasks, make_executor):
             if answer.get("truth") is not None:
                 truths.keep(keys[number][0], answer["truth"])
             if answer.get("grade") is not None:
@@ -112,23 +111,17 @@ def examine_all(
 
 def _run(
     tasks: dict[int, dict[str, Any]],
-    make_executor: Callable[[], AbstractContextManager[futures.Executor]],
-    nbr_jobs: int,
+    make_executor: MakeExecutor,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    numbers = list(tasks)
-    size = max(1, min(CHUNK, -(-len(numbers) // (2 * nbr_jobs))))
-    chunks = [numbers[begin : begin + size] for begin in range(0, len(numbers), size)]
-    if not chunks:
+    if not tasks:
         return
     with deferred_interrupts() as stop_here, make_executor() as executor:
-        running = {
-            executor.submit(examine, [tasks[number] for number in chunk]): chunk for chunk in chunks
-        }
+        running = {executor.submit(examine, task): number for number, task in tasks.items()}
         while running:
             done, _ = futures.wait(running, timeout=0.2, return_when=futures.FIRST_COMPLETED)
             stop_here()
             for future in done:
-                yield from zip(running.pop(future), future.result(), strict=True)
+                yield running.pop(future), future.result()
 
 
 def _hash(*texts: str) -> str:

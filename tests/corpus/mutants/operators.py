@@ -149,7 +149,11 @@ class Source:
             text = self.text[begin:end]
             if piece and begin <= piece.begin < end:
                 text = self.text[begin : piece.begin] + piece.text + self.text[piece.end : end]
-            meanings.append(ast.dump(ast.parse(textwrap.dedent(text))))
+            body = textwrap.indent(textwrap.dedent(text), " ")
+            # To be parsed is not enough: a keyword may stand twice, or a break outside of a loop.
+            tree = ast.parse(f"def part():\n{body}")
+            compile(tree, "part", "exec")
+            meanings.append(ast.dump(tree))
         return "\n".join(meanings)
 
     def get_kinds(self, node: ast.AST) -> dict[str, str]:

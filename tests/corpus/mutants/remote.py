@@ -1,12 +1,12 @@
 """Examines mutants in a program of its own, here or on the workers of a Dask cluster.
 
 A worker of a cluster gets the sources as one uploaded archive. It imports only this module from
-there, so that nothing else of the project is imported here at first.
+there, so that nothing else of the project is imported here at first. The program runs in an
+unpacked copy.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pickle
@@ -16,7 +16,6 @@ import sys
 import tempfile
 import threading
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,8 @@ TREE = "tree"
 PATIENCE = 900.0
 """Seconds of waiting for one mutant, after which the program is ended: it ends by itself, unless
 something sleeps for ever."""
+LIFETIME = 60
+"""Mutants that a program examines before another one takes over: graphs leave memory behind."""
 
 
 def list_sources() -> dict[str, Path]:
@@ -38,70 +39,67 @@ def list_sources() -> dict[str, Path]:
     return {**find_files(*imported, "tests/corpus/mutants/remote.py"), **unpacked}
 
 
-def examine(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Examines mutants one after another; what kills or stops the program costs one mutant.
+class Program:
+    """`worker`, running: it answers one task after another."""
+
+    def __init__(self):
+        self.nbr_tasks = 0
+        root = Path(__file__).parents[3]
+        if hasattr(__loader__, "archive"):
+            self._folder = tempfile.TemporaryDirectory(prefix="mutants-")  # removed with the object
+            with zipfile.ZipFile(__loader__.archive) as archive:
+                archive.extractall(self._folder.name)
+            root = Path(self._folder.name, TREE)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.corpus.mutants.worker"],
+            cwd=root,
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self._lines: queue.Queue[bytes] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            self._lines.put(line)
+        self._lines.put(b"")
+
+    def ask(self, task: dict[str, Any]) -> dict[str, Any] | None:
+        """The answer to a task; None if the program ended, or gave none for long."""
+        self.nbr_tasks += 1
+        try:
+            pickle.dump(task, self._process.stdin)
+            self._process.stdin.flush()
+            return json.loads(self._lines.get(timeout=PATIENCE))
+        except (OSError, queue.Empty, ValueError):
+            return None
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+_of_this_thread = threading.local()
+
+
+def examine(task: dict[str, Any]) -> dict[str, Any]:
+    """Examines a mutant in this thread's program; what ends the program costs one mutant.
 
     Args:
-        tasks: What `worker.examine` takes.
+        task: What `worker.examine` takes.
 
     Returns:
-        What it returns, for each.
+        What it returns; nothing if the mutant ends the program twice.
     """
-    with _find_root() as root:
-        answers: list[dict[str, Any]] = []
-        while len(answers) < len(tasks):
-            left = tasks[len(answers) :]
-            answers += _run(left, root)
-            if len(answers) < len(tasks):
-                culprit = tasks[len(answers)]
-                if culprit.get("alone"):
-                    answers.append({"lost": True})
-                else:
-                    tasks[len(answers)] = {**culprit, "alone": True}
-        return answers
-
-
-@contextlib.contextmanager
-def _find_root() -> Iterator[Path]:
-    """The project's folder; on a cluster, a copy that is unpacked from the archive."""
-    archive = getattr(__loader__, "archive", None)
-    if archive is None:
-        yield Path(__file__).parents[3]
-        return
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        with zipfile.ZipFile(archive) as opened:
-            opened.extractall(folder)
-        yield Path(folder, TREE)
-
-
-def _run(tasks: list[dict[str, Any]], root: Path) -> list[dict[str, Any]]:
-    """The answers that one program gives before it ends or hangs."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.corpus.mutants.worker"],
-        cwd=root,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    lines: queue.Queue[bytes] = queue.Queue()
-
-    def read() -> None:
-        for line in process.stdout:
-            lines.put(line)
-        lines.put(b"")
-
-    threading.Thread(target=read, daemon=True).start()
-    answers = []
-    try:
-        with contextlib.suppress(BrokenPipeError):
-            pickle.dump(tasks, process.stdin)
-            process.stdin.close()
-        while len(answers) < len(tasks) and (line := lines.get(timeout=PATIENCE)):
-            answers.append(json.loads(line))
-    except queue.Empty:
-        pass
-    finally:
-        process.kill()
-        process.wait()
-    return answers
+    for attempt in (task, {**task, "alone": True}):
+        program = getattr(_of_this_thread, "program", None) or Program()
+        answer = program.ask(attempt)
+        _of_this_thread.program = program
+        if answer is None or program.nbr_tasks == LIFETIME:
+            program.end()
+            _of_this_thread.program = None
+        if answer is not None:
+            return answer
+    return {}

@@ -1,6 +1,6 @@
 """The program that examines mutants: `python -m tests.corpus.mutants.worker`.
 
-It reads a pickled list of tasks from its standard input and writes a line of JSON for each.
+It reads pickled tasks from its standard input, and writes a line of JSON for each.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ class OutOfTimeError(BaseException):
 
 
 def main() -> None:
-    tasks = pickle.load(sys.stdin.buffer)
     answers = os.fdopen(os.dup(1), "w")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
@@ -37,8 +36,10 @@ def main() -> None:
         import tensorflow.compat.v1 as tf
     tf.logging.set_verbosity(tf.logging.FATAL)
     signal.signal(signal.SIGPROF, _stop)
-    for task in tasks:
-        print(json.dumps(examine(task)), file=answers, flush=True)
+    with contextlib.suppress(EOFError):
+        while True:
+            answer = examine(pickle.load(sys.stdin.buffer))
+            print(json.dumps(answer), file=answers, flush=True)
 
 
 def examine(task: dict[str, Any]) -> dict[str, Any]:
