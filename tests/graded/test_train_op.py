@@ -174,7 +174,6 @@ MISTAKES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "each tensor is clipped by its average norm": (
         of_each_tensor(lambda g: clip_globally(g, CLIP_NORM * len(g)))
     ),
-    "the average norm is clipped, not the norm": (lambda g: clip_globally(g, CLIP_NORM * len(g))),
     f"each entry is clipped to [-{CLIP_NORM:g}, {CLIP_NORM:g}]": clip_entries,
     "each entry is clipped to [-1, 1]": lambda g: clip_entries(g, 1.0),
     "a gradient that is too long is dropped": (lambda g: g * (np.linalg.norm(g) <= CLIP_NORM)),
@@ -202,9 +201,15 @@ def explain_clipping(graph: LoadedGraph, first: np.ndarray, gradients: list[np.n
     if used[0] is not None:
         norms = [float(np.linalg.norm(u)) for u in used]
         if np.isclose(norms[-1], norms[-2], rtol=1e-3) and norms[-1]:
-            mistakes[f"the global norm is clipped at {norms[-1]:.4g}"] = lambda g: clip_globally(
-                g, norms[-1]
-            )
+            at_once = (sum(SIZES), 1 / builder.RATES["number"])  # factors that have a reason
+            mistakes[
+                f"the global norm is clipped at {norms[-1]:.4g}"
+                + (
+                    " (is its average over the entries clipped, or the step, lr times the gradient?)"
+                    if any(np.isclose(norms[-1], CLIP_NORM * f, rtol=1e-3) for f in at_once)
+                    else ""
+                )
+            ] = lambda g: clip_globally(g, norms[-1])
         mistakes["it is not clipped, or is used as it was before it was clipped"] = lambda g: g
 
         def explains(clip: Callable[[np.ndarray], np.ndarray]) -> bool:
