@@ -1078,7 +1078,7 @@ TRAIN_OPS = [
     part(
         "f",
         "a smooth squash",
-        "is lr changed",
+        "should move the weights",
         _GRADIENTS
         + "n = tf.global_norm(gradients)\ngradients = [g * 5.0 / n * tf.tanh(n / 5.0) for g in gradients]\n"
         + _APPLY_ALL,

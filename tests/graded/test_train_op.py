@@ -99,7 +99,7 @@ def test_twice_the_learning_rate_makes_twice_the_step(scorer, rng):
 
 @pytest.mark.part("f", "descent")
 def test_plain_gradient_descent_takes_the_learning_rate_as_it_is(scorer, rng):
-    graph, gradient = scorer.get_graph("f", "number"), draw_gradient(rng, 0.4)
+    graph, gradient = scorer.get_graph("f", "number"), draw_gradient(rng, 0.02)
     one, two = train(graph, [gradient]), train(graph, [gradient, gradient])
     factors = -one / gradient
     if not np.allclose(factors, factors[0], rtol=1e-3) or not np.allclose(two, 2 * one, rtol=1e-3):
@@ -205,7 +205,7 @@ def explain_clipping(graph: LoadedGraph, first: np.ndarray, gradients: list[np.n
             mistakes[
                 f"the global norm is clipped at {norms[-1]:.4g}"
                 + (
-                    " (is its average over the entries clipped, or the step, lr times the gradient?)"
+                    " (is its average over the entries clipped, or lr times the gradient?)"
                     if any(np.isclose(norms[-1], CLIP_NORM * f, rtol=1e-3) for f in at_once)
                     else ""
                 )
