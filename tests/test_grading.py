@@ -18,16 +18,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 
+from grading.engine import builder
 from grading.engine.course import COURSE
+from grading.engine.graphs import Clock, LoadedGraph
+from grading.engine.layout import find_layout
 from grading.engine.manifest import BUILD, GRADESCOPE, HANDOUT, JUDGE, ONE_GRADING, SUBMITTED_FILES
 from grading.engine.parts import PARTS, TOTAL
+from grading.engine.text import tell_apart
 from grading.handout import handout
 from grading.handout.regions import BEGIN, END, RegionError, find_regions, strip
 from grading.private import expected
-from grading.private.oracle import MISTAKES, RIGHT
-from grading.private.roles import find_roles
+from grading.private.oracle import MISTAKES, RIGHT, with_forget_bias
+from grading.private.roles import NoRoleError, find_roles
 from support.files import ROOT, find_files
 from tests.corpus.entries import Entry, body
+from tests.graded import cells
 
 # --- the oracle, against implementations that are not ours --------------------------------------
 
@@ -84,8 +89,9 @@ def test_the_lstm_oracle_agrees_with_onnx():
     np.testing.assert_allclose(outputs[0], peer, rtol=1e-4, atol=1e-5)
 
 
-def test_the_lstm_oracle_with_a_forget_bias_agrees_with_tensorflows_block_lstm(sess):
-    equation = next(e for e in RIGHT["MyLSTMCell"] if e.name == "forget bias 1")
+@pytest.mark.parametrize("forget_bias", [1.0, 2.5])
+def test_the_lstm_oracle_with_a_forget_bias_agrees_with_tensorflows_block_lstm(sess, forget_bias):
+    equation = with_forget_bias(right_lstm, forget_bias)
     parameters, x, (h, c) = draw(np.random.default_rng(3), equation)
     outputs, (last_h, last_c) = equation.run(parameters[np.newaxis], x, (h, c))
     none = tf.zeros([N_OUT])
@@ -99,7 +105,7 @@ def test_the_lstm_oracle_with_a_forget_bias_agrees_with_tensorflows_block_lstm(s
         wci=none,
         wcf=none,
         wco=none,
-        forget_bias=1.0,
+        forget_bias=forget_bias,
         cell_clip=-1.0,
         use_peephole=False,
     )
@@ -111,14 +117,28 @@ def test_the_lstm_oracle_with_a_forget_bias_agrees_with_tensorflows_block_lstm(s
 
 @pytest.mark.parametrize("cell", RIGHT)
 def test_no_mistake_gives_the_outputs_of_another_or_of_the_right_equation(cell):
-    table = expected.compute()[cell]
-    rows = [(row["name"], np.array(row["outputs"])) for kind in table.values() for row in kind]
+    cases = expected.CASES[cell].values()
+    rows = [
+        (equation.name, [expected.run(equation, case) for case in cases])
+        for equation in [*RIGHT[cell], *MISTAKES[cell]]
+    ]
     for (name, ones), (other, others) in itertools.combinations(rows, 2):
-        assert name == other or np.abs(ones - others).max() > 1e-3, (name, other)
+        pairs = zip(ones, others, strict=True)
+        assert name == other or any(np.abs(a - b).max() > 1e-3 for a, b in pairs), (name, other)
 
 
 def test_the_public_tests_expect_what_the_oracle_gives():
-    assert json.loads(expected.PATH.read_text()) == expected.compute()
+    assert expected.is_current()
+
+
+@given(constant=st.floats(-8, 8))
+def test_the_public_tests_know_the_outputs_for_any_constant_of_the_forget_gate(constant):
+    rows = cells.EXPECTED["MyLSTMCell"]["right"]
+    for row, equation in zip(rows, RIGHT["MyLSTMCell"], strict=True):
+        for where, case in (expected.EQUATION | expected.SIZES).items():
+            outputs = cells.Fit(row, np.tanh(constant / 2)).expect(where)
+            exact = expected.run(with_forget_bias(equation, constant), case)
+            np.testing.assert_allclose(outputs, exact, atol=2e-6)
 
 
 @given(seed=st.integers(0, 2**32 - 1))
@@ -134,7 +154,7 @@ def test_roles_are_found_in_any_order(seed):
         by_role[order] = parameters
         return equation.run(by_role.reshape(1, *shape), x, start)[0][0]
 
-    np.testing.assert_array_equal(find_roles(run, equation, shape, x, rng), order)
+    np.testing.assert_array_equal(find_roles(run, equation, shape, x, start, rng), order)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES["MyLSTMCell"], ids=lambda mistake: mistake.name)
@@ -146,9 +166,46 @@ def test_no_order_of_roles_explains_a_mistake(mistake):
     def run(parameters):
         return mistake.run(parameters.reshape(1, *shape), x, start)[0][0]
 
-    for equation in RIGHT["MyLSTMCell"]:
-        if equation.nbr_biases == 1:
-            assert find_roles(run, equation, shape, x, rng) is None
+    with pytest.raises(NoRoleError):
+        find_roles(run, right_lstm, shape, x, start, rng)
+
+
+@pytest.mark.parametrize(("n_inp", "n_out"), [(1, 1), (3, 4), (2, 40)])
+def test_a_layout_is_found_whatever_holds_the_weights(n_inp, n_out):
+    rng = np.random.default_rng(5)
+    shape = right_lstm.get_shape(n_inp, n_out)
+    order = rng.permutation(int(np.prod(shape)))
+    with tf.Graph().as_default() as graph:
+        numbers = tf.Variable(tf.zeros([order.size]))
+        w = tf.reshape(tf.gather(numbers, order), shape)
+        x, h, c = (tf.placeholder(tf.float32, s) for s in ([None, 1, n_inp], *[[None, n_out]] * 2))
+        terms = tf.concat([x[:, 0], h, tf.ones_like(h[:, :1])], 1)
+        i, j, f, o = tf.unstack(tf.einsum("br,grh->gbh", terms, w))
+        output = tf.sigmoid(o) * tf.tanh(tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(j))
+        sent = []
+        inputs = {"x": x, "state/hidden": h, "state/cell": c}
+        builder.export(graph, inputs, {"outputs/0": output}, sent.append)
+    loaded = LoadedGraph(sent[0], Clock())
+    layout = find_layout(loaded, 1, n_inp, n_out, ("hidden", "cell"))
+    gates = {tuple(gate.ravel()) for gate in order.reshape(shape)}
+    assert {tuple(gate.ravel()) for gate in layout} == gates
+
+
+def test_a_layout_that_is_none_is_not_found():
+    with tf.Graph().as_default() as graph:
+        w = tf.Variable(tf.zeros([3, 2]))
+        x, h = tf.placeholder(tf.float32, [None, 1, 1]), tf.placeholder(tf.float32, [None, 2])
+        output = tf.tanh(tf.square(x[:, 0]) @ w[:1] + h @ w[1:])  # no bias, and a square
+        sent = []
+        inputs = {"x": x, "state/hidden": h}
+        builder.export(graph, inputs, {"outputs/0": output}, sent.append)
+    assert find_layout(LoadedGraph(sent[0], Clock()), 1, 1, 2, ("hidden",)) is None
+
+
+def test_numbers_are_told_apart():
+    assert tell_apart(2.0041, 2.0042) == ["2.0041", "2.0042"]
+    assert tell_apart([1, 2], [1, 2.5]) == ["1, 2", "1, 2.5"]
+    assert tell_apart(1.0, 1.0 + 1e-9) == ["1", "1.000000001"]
 
 
 # --- solution regions ---------------------------------------------------------------------------

@@ -252,7 +252,9 @@ class LoadedGraph:
             sources = [v.gradient_source for v in self._variables if v.trainable]
             sources += [self._element(self._inputs.get(name)) for name in by]
             try:
-                return tf.gradients(targets, sources, list(weights.values()) or None), weights
+                gradients = tf.gradients(targets, sources, list(weights.values()) or None)
+                # That of a variable from which parts are gathered lists these parts.
+                return [None if g is None else tf.convert_to_tensor(g) for g in gradients], weights
             except (LookupError, ValueError, TypeError, AttributeError) as error:
                 lose(f"the graph has no gradient: {trim_message(error)}")
 

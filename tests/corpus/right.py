@@ -289,6 +289,18 @@ RIGHT = [
         ),
     ),
     Entry(
+        "lstm: gates gathered out of one matrix",
+        _lstm(
+            FUSED.format(shape="[4 * n_out, n_inp + n_out]"),
+            """v = tf.concat([x[:, t], hidden], 1)
+        i, j, f, o = [
+            tf.matmul(v, tf.gather(self.kernel, rows), transpose_b=True) + tf.gather(self.bias, rows)
+            for rows in np.arange(4 * self._n_out).reshape(-1, 4).T
+        ]""",
+        )
+        + (prepend(LSTM, "import numpy as np"),),
+    ),
+    Entry(
         "basic: a column for each unit",
         _basic(
             """
