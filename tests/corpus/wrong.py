@@ -195,8 +195,8 @@ BASIC_CELL = [
     ),
     basic(
         "an unused variable",
-        "b",
-        "no influence",
+        "ab",
+        "one bias too many",
         (B_A, f'{B_A}\n            self._c = tf.get_variable("c", [n_out])'),
     ),
     basic(

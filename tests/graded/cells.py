@@ -106,7 +106,7 @@ def run_case(graph: LoadedGraph, part: str, probe: str, case: dict[str, Any]) ->
     start = dict.fromkeys(get_fields(part), np.full([batch, call.n_out], case["start"]))
     graph.set_parameters(np.full(graph.nbr_parameters, case["weight"]))
     outputs, _ = run(graph, part, np.repeat(x, call.n_inp, axis=2) / call.n_inp, start)
-    if any(output.shape != (batch, call.n_out) for output in outputs):
+    if not outputs or any(output.shape != (batch, call.n_out) for output in outputs):
         lose("the outputs are not all of shape [batch, n_out]", vague=True)
     return np.array(outputs)[:, : sums.shape[1]]
 

@@ -29,7 +29,8 @@ def test_the_variables_are_those_of_the_cell(scorer, part, note):
         graph = scorer.get_graph(part, probe)
         gates = 1 if builder.CELLS[part] == "BasicRNNCell" else 4
         right = gates * (sizes.n_inp + sizes.n_out + 1) * sizes.n_out
-        if graph.nbr_parameters == right + gates * sizes.n_out:  # the cell tells if it is used
+        second_bias = gates * sizes.n_out
+        if graph.nbr_parameters == right + second_bias and _uses_all(scorer, part):
             note("accepted with two biases, where one is enough")
         elif graph.nbr_parameters != right:
             likely = _explain_number(graph, *sizes, gates) if probe == "wide" else None
@@ -38,6 +39,21 @@ def test_the_variables_are_those_of_the_cell(scorer, part, note):
                 f" trainable numbers and has {graph.nbr_parameters:,}"
                 f" ({join_shapes(graph.variables)})" + (f": {likely}" if likely else "")
             )
+
+
+def _uses_all(scorer, part: str) -> bool:
+    """Whether the cell, another part, works and depends on all of its weights."""
+    n_inp, n_out = builder.VARIABLES["deep"]
+    try:
+        graph = scorer.get_graph({"a": "b", "c": "d"}[part], "deep")
+        graph.set_parameters(np.full(graph.nbr_parameters, 1 / n_out))
+        ones = np.ones([1, n_out])
+        inputs = {f"state/{field}": ones for field in get_fields(part)}
+        inputs["x"] = np.ones([1, 1, n_inp])
+        gradients = graph.fetch_gradients(["outputs/0"], inputs).by_weights
+    except pytest.fail.Exception:
+        return False
+    return all(gradient is not None and gradient.all() for gradient in gradients)
 
 
 def _explain_number(graph: LoadedGraph, n_inp: int, n_out: int, gates: int) -> str | None:
@@ -49,6 +65,7 @@ def _explain_number(graph: LoadedGraph, n_inp: int, n_out: int, gates: int) -> s
     reasons = {
         0: "no variable is created; create them in __init__, not in __call__",
         right - gates * n_out: "the biases are missing",
+        right + gates * n_out: "one bias too many, or a second one that __call__ does not use",
         right - gates * n_inp * n_out: "the weights of the input are missing",
         right - gates * n_out * n_out: "the weights of the hidden state are missing",
     }
