@@ -160,7 +160,7 @@ def plot_training(
         epochs, [row.train_loss for row in history], "k.-", label="training, mean of an epoch"
     )
     loss_panel.semilogy(
-        epochs, [row.validation_loss for row in history], "kx--", label="test, after an epoch"
+        epochs, [row.validation_loss for row in history], "kx--", label="validation, after the epoch"
     )
     if memoryless_loss is not None:
         loss_panel.axhline(memoryless_loss, color="0.5", linestyle="--", label="memoryless guess")

@@ -47,6 +47,10 @@ class Sequence(NamedTuple):
     """Whether a step's output is among those whose loss is followed back, [T]: the digits, or the
     last sample."""
 
+    @property
+    def first_asked(self) -> int:
+        return int(np.argmax(self.asked))
+
 
 class Inside(NamedTuple):
     """What happens in a network while it reads a sequence of T time steps."""
@@ -97,7 +101,7 @@ def look_inside(sess: tf.Session, model: Model, settings: Settings) -> Inside:
 
     memory, by_unit = find_memory(jacobians)
     held = walked.states[memory][1:]
-    units = choose_units(held, settings.task)
+    units = choose_units(held, sequence, settings.task)
     steps, kept = find_kept(jacobians, memory, units) if by_unit else find_moduli(jacobians)
     return Inside(
         sequence=sequence,
@@ -259,13 +263,13 @@ def find_memory(jacobians: Jacobians) -> tuple[str, bool]:
     return memory, by_unit
 
 
-def choose_units(held: np.ndarray, task: str) -> np.ndarray:
-    """The most active units of a memory [T, H].
+def choose_units(held: np.ndarray, sequence: Sequence, task: str) -> np.ndarray:
+    """The units of a memory [T, H] that are most active before something is asked for.
 
     They are in the order of their phase on the sine task, and in the order in which they fall to
     half of their largest value on the memory task.
     """
-    active = np.argsort(-held.std(axis=0), kind="stable")[:NBR_UNITS]
+    active = np.argsort(-held[: sequence.first_asked].std(axis=0), kind="stable")[:NBR_UNITS]
     held = held[:, active]
     if task == "sin":
         spectrum = np.fft.rfft(held - held.mean(axis=0), axis=0)

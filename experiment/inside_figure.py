@@ -109,7 +109,7 @@ class TimeAxis:
         self.compressed = range(0)
         """The steps that are compressed."""
         if settings.task == "memory":
-            waits, recalls = settings.to_remember_len, int(np.argmax(sequence.asked))
+            waits, recalls = settings.to_remember_len, sequence.first_asked
             self.phases = {0: "digits", waits: "wait", recalls: "recall"}
             stretch = range(waits + MARGIN, recalls - MARGIN)
             if length > LONGEST_TO_SCALE and len(stretch) > COMPRESSED:
@@ -144,12 +144,13 @@ class TimeAxis:
 
 def _draw_held(inside: Inside, axis: TimeAxis, axes: Axes, side: Axes) -> None:
     symbol = SYMBOLS.get(inside.memory, inside.memory)
-    largest = np.max(np.abs(inside.held), axis=0) + np.finfo(np.float32).tiny
+    until = inside.sequence.first_asked
+    largest = np.max(np.abs(inside.held[:until]), axis=0) + np.finfo(np.float32).tiny
     _draw_units(inside.held / largest, np.arange(len(inside.held)), "cividis", -1, axis, axes, side)
     _title(
         axes,
         f"What it holds: the {len(inside.units)} most active units of ${symbol}_t$,"
-        " each relative to its largest value",
+        f" each relative to its largest value{' until recall' if axis.phases else ''}",
         pad=20 if axis.phases else 6,
     )
     starts = [*axis.phases, len(inside.held)]
@@ -196,8 +197,8 @@ def _draw_eigenvalues(inside: Inside, axis: TimeAxis, axes: Axes, side: Axes) ->
     axes.plot(t, inside.kept[:, 0], "k-", label="largest")
     axes.plot(t, np.median(inside.kept, axis=1), "k--", label="median")
     axes.axhline(1, color="black", linewidth=0.8, linestyle=":", label="1: kept as it is")
-    axes.set(ylabel="factor a step", ylim=(0, max(1.1, 1.05 * inside.kept.max())))
-    axes.legend(ncols=4, fontsize=9, loc="lower center")
+    axes.set(ylabel="factor a step", ylim=(0, 1.3 * max(1, inside.kept.max())))
+    axes.legend(ncols=4, fontsize=9, loc="upper center")
     _title(
         axes,
         "What it keeps: by how much a step scales the state's directions (moduli of eigenvalues)",
@@ -205,24 +206,25 @@ def _draw_eigenvalues(inside: Inside, axis: TimeAxis, axes: Axes, side: Axes) ->
 
 
 def _draw_learned(inside: Inside, axis: TimeAxis, axes: Axes, loss: str) -> None:
-    last = int(np.argmax(inside.sequence.asked)) - 1
+    reference = inside.sequence.first_asked - 1
     t = axis.middle(np.arange(len(inside.held)))
     times = (("after", inside.after, "-"), ("before", inside.before, "--"))
     for when, norms, style in times:
         for field in sorted(norms, key=lambda name: name != inside.memory):
             with np.errstate(divide="ignore", invalid="ignore"):
-                share = norms[field] / norms[inside.memory][last]
+                share = norms[field] / norms[inside.memory][reference]
             share = np.where(share > LEAST_GRADIENT, share, np.nan)
             axes.semilogy(
                 t,
                 share,
                 style,
                 color="black" if field == inside.memory else "0.6",
-                label=f"{when} training, through ${SYMBOLS.get(field, field)}_t$"
-                f" ({np.nan_to_num(share[0]):.2g} reaches step 1)",
+                label=f"{when} training, by ${SYMBOLS.get(field, field)}_t$"
+                f" (at step 1: {np.nan_to_num(share[0]):.2g})",
             )
-    axes.set(ylabel=f"share of step {last + 1}'s")
-    axes.legend(fontsize=9)
+    low, high = axes.get_ylim()
+    axes.set(ylabel=f"relative to step {reference + 1}", ylim=(low, high * (high / low) ** 0.4))
+    axes.legend(ncols=2, fontsize=9, loc="upper center")
     _title(axes, f"How far it learns: gradient of the loss {loss} that reaches each step")
 
 
@@ -236,24 +238,22 @@ def _draw_curve(inside: Inside, axis: TimeAxis, axes: Axes) -> None:
 
 def _draw_symbols(inside: Inside, axis: TimeAxis, axes: Axes, num_digits: int) -> None:
     """What the network sees, and what it answers; wrong answers are white on black."""
-    axes.set(
-        xlabel="time step (white on black: a wrong answer)",
-        ylim=(0, 1),
-        yticks=[0.75, 0.25],
-        yticklabels=["sees", "answers"],
-    )
+    axes.set(ylim=(0, 1), yticks=[0.75, 0.25], yticklabels=["sees", "answers"])
     axes.tick_params(axis="y", length=0)
     if axis.width > MOST_SYMBOLS:
         axes.text(axis.width / 2, 0.5, "(no room for the symbols)", ha="center", va="center")
         return
     names = [*map(str, range(num_digits)), data.BLANK, data.DELIMITER]
     seen, answers = (np.argmax(a, axis=1) for a in (inside.sequence.x, inside.outputs))
-    wrong = {"color": "white", "bbox": {"facecolor": "black", "pad": 2}}
-    for t, label in enumerate(inside.sequence.labels):
+    is_wrong = answers != inside.sequence.labels
+    legend = " (white on black: a wrong answer)" if is_wrong.any() else ""
+    axes.set_xlabel(f"time step{legend}")
+    wrong_style = {"color": "white", "bbox": {"facecolor": "black", "pad": 2}}
+    for t in range(axis.length):
         if t in axis.compressed:
             continue
         place = axis.middle(t)
-        style = {} if answers[t] == label else wrong
+        style = wrong_style if is_wrong[t] else {}
         axes.text(place, 0.75, names[seen[t]], ha="center", va="center")
         axes.text(place, 0.25, names[answers[t]], ha="center", va="center", **style)
     if axis.compressed:
