@@ -159,9 +159,8 @@ def plot_training(
     loss_panel.semilogy(
         epochs, [row.train_loss for row in history], "k.-", label="training, mean of an epoch"
     )
-    loss_panel.semilogy(
-        epochs, [row.validation_loss for row in history], "kx--", label="validation, after the epoch"
-    )
+    validation_losses = [row.validation_loss for row in history]
+    loss_panel.semilogy(epochs, validation_losses, "kx--", label="validation, after the epoch")
     if memoryless_loss is not None:
         loss_panel.axhline(memoryless_loss, color="0.5", linestyle="--", label="memoryless guess")
     loss_names = {"sin": "mean squared error", "memory": "cross-entropy (nats)"}
