@@ -79,6 +79,7 @@ def quick_pictures(request, monkeypatch):
     """Draws pictures only if a test looks at them: they take half of a small run's time."""
     if "real_pictures" not in request.fixturenames:
         monkeypatch.setattr(Figure, "savefig", lambda _, path, **__: Path(path).write_bytes(b"PNG"))
+        monkeypatch.setattr(experiment.evaluation, "draw_inside", lambda *_: None)
 
 
 @pytest.fixture
