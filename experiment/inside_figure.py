@@ -214,13 +214,14 @@ def _draw_learned(inside: Inside, axis: TimeAxis, axes: Axes, loss: str) -> None
             with np.errstate(divide="ignore", invalid="ignore"):
                 share = norms[field] / norms[inside.memory][reference]
             share = np.where(share > LEAST_GRADIENT, share, np.nan)
+            at_start = f"{share[0]:.2g}" if share[0] > 0 else f"below {LEAST_GRADIENT:g}"
             axes.semilogy(
                 t,
                 share,
                 style,
                 color="black" if field == inside.memory else "0.6",
                 label=f"{when} training, by ${SYMBOLS.get(field, field)}_t$"
-                f" (at step 1: {np.nan_to_num(share[0]):.2g})",
+                f" (at step 1: {at_start})",
             )
     low, high = axes.get_ylim()
     axes.set(ylabel=f"relative to step {reference + 1}", ylim=(low, high * (high / low) ** 0.4))
