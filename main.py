@@ -287,7 +287,11 @@ def report(result: dict[str, Any], settings: Settings, out_dir: Path) -> str:
             f" {settings.to_remember_len} outputs, {TEST_SIZE:,} sequences; chance is"
             f" {1 / settings.num_digits:.1%})",
         ]
-    return "\n".join([*lines, f"plots                {out_dir / plot}, {out_dir / 'training.png'}"])
+    plots = [plot, "training.png", "inside.png"]
+    if "not_drawn" in result:
+        lines.append(f"not drawn            {result['not_drawn']}")
+        plots.pop()
+    return "\n".join([*lines, "plots                " + ", ".join(str(out_dir / p) for p in plots)])
 
 
 def _explain(error: Exception, folder: RunFolder) -> str:

@@ -9,6 +9,7 @@ prediction; from there on the cell runs freely, on its own state and its own pre
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import NamedTuple
 
@@ -161,7 +162,11 @@ def select_recalled(
 
 
 def get_mean_loss(
-    sess: tf.Session, loss: tf.Tensor, labels: tf.Tensor, it_test_init: tf.Operation
+    sess: tf.Session,
+    loss: tf.Tensor,
+    labels: tf.Tensor,
+    it_test_init: tf.Operation,
+    nbr_batches: int | None = None,
 ) -> float:
     """Mean of a loss over the test set's sequences, each of the same weight.
 
@@ -170,9 +175,11 @@ def get_mean_loss(
         loss: A scalar, the mean over the sequences of a batch.
         labels: The batch's labels [B, …].
         it_test_init: The initialiser of the iterator over the test set.
+        nbr_batches: If given, only the set's first batches count.
     """
-    losses, sizes = zip(*one_pass(sess, it_test_init, [loss, tf.shape(labels)[0]]), strict=True)
-    return float(np.average(losses, weights=sizes))
+    batches = one_pass(sess, it_test_init, [loss, labels])
+    losses, truths = zip(*itertools.islice(batches, nbr_batches), strict=True)
+    return float(np.average(losses, weights=[len(truth) for truth in truths]))
 
 
 def plot_recall(

@@ -7,6 +7,7 @@ operation is its part f.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -46,6 +47,8 @@ class EpochMetrics(NamedTuple):
     train_loss: float
     gradient_norm: float
     learning_rate: float
+    validation_loss: float = math.nan
+    """At the end of the epoch, on sequences that are not trained on; NaN if nobody asked for it."""
 
 
 def get_loss_sin(outputs: list[tf.Tensor], y: tf.Tensor) -> tf.Tensor:
@@ -188,6 +191,7 @@ def run_training(
     it_train_init: tf.Operation,
     *,
     checkpoints: Keeper | None = None,
+    validate: Callable[[], float] | None = None,
 ) -> list[EpochMetrics]:
     """Initialises the variables and trains, with a progress bar on a terminal.
 
@@ -198,6 +202,7 @@ def run_training(
         total_loss: A scalar, fetched in each step.
         it_train_init: The initialiser of the iterator over the training set, run for each epoch.
         checkpoints: Keeps the training, epoch by epoch, and may continue an earlier one.
+        validate: Called after each epoch, for the loss on sequences that are not trained on.
 
     Returns:
         The metrics of all epochs, also of those before a resumption.
@@ -213,7 +218,10 @@ def run_training(
     with tqdm(unit=" steps", disable=None) as bar:
         for epoch in range(len(history) + 1, nbr_epochs + 1):
             bar.set_description_str(f"epoch {epoch}/{nbr_epochs}", refresh=False)
-            history.append(_run_epoch(sess, epoch, train_op, total_loss, it_train_init, bar))
+            metrics = _run_epoch(sess, epoch, train_op, total_loss, it_train_init, bar)
+            if validate:
+                metrics = metrics._replace(validation_loss=validate())
+            history.append(metrics)
             if checkpoints:
                 checkpoints.keep(history)
             if bar.total is None:  # an epoch tells how many steps there are

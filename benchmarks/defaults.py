@@ -46,7 +46,9 @@ LINES = (
 PICTURES = {
     "continuation-lstm.png": ("--cell lstm --task sin", "continuation.png"),
     "continuation-basic.png": ("--cell basic --task sin", "continuation.png"),
-    "recall-lstm.png": ("--cell lstm --task memory", "recall.png"),
+    "inside-lstm.png": ("--cell lstm --task memory", "inside.png"),
+    "inside-basic.png": ("--cell basic --task memory", "inside.png"),
+    "inside-sin-tanh.png": ("--cell basic --task sin --activation tanh", "inside.png"),
 }
 """The pictures of README and docs: the line, and which of its figures."""
 

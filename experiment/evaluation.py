@@ -12,8 +12,9 @@ from matplotlib.ticker import MaxNLocator
 
 import data
 import test
+from experiment.inside_figure import draw_inside
 from experiment.model import Model
-from experiment.settings import NBR_GENERATED, TEST_SIZE, Settings
+from experiment.settings import NBR_GENERATED, TEST_SIZE, VALIDATION_SIZE, Settings
 from support.errors import ExplainedError
 from support.files import replacing
 from train import EpochMetrics
@@ -49,7 +50,15 @@ def evaluate(
             " lower --learning-rate, or more --epochs"
         )
     plot_training(history, settings, out_dir, measured.get("memoryless_loss"))
+    if why_not := draw_inside(sess, model, settings, out_dir):
+        measured["not_drawn"] = f"inside.png: {why_not}"
     return measured
+
+
+def get_validation_loss(sess: tf.Session, model: Model, settings: Settings) -> float:
+    """Mean loss of the test set's first sequences."""
+    nbr_batches = math.ceil(VALIDATION_SIZE / settings.batch_size)
+    return test.get_mean_loss(sess, model.loss, model.labels, model.it_test_init, nbr_batches)
 
 
 def evaluate_sin(
@@ -150,6 +159,8 @@ def plot_training(
     loss_panel.semilogy(
         epochs, [row.train_loss for row in history], "k.-", label="training, mean of an epoch"
     )
+    validation_losses = [row.validation_loss for row in history]
+    loss_panel.semilogy(epochs, validation_losses, "kx--", label="validation, after the epoch")
     if memoryless_loss is not None:
         loss_panel.axhline(memoryless_loss, color="0.5", linestyle="--", label="memoryless guess")
     loss_names = {"sin": "mean squared error", "memory": "cross-entropy (nats)"}

@@ -22,7 +22,7 @@ METRICS = "metrics.csv"
 """One row per epoch."""
 PROGRESS_FILES = (METRICS, CHECKPOINT, "model.ckpt-*", "events.out.tfevents.*")
 """What an unfinished run leaves beside its settings."""
-RESULT_FILES = (RESULT, "training.png", "continuation.png", "recall.png")
+RESULT_FILES = (RESULT, "training.png", "inside.png", "continuation.png", "recall.png")
 """What only a finished run leaves."""
 
 

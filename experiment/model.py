@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow.compat.v1 as tf
@@ -85,7 +86,7 @@ def build_model(settings: Settings, first_epoch: int = 0) -> Model:
         hidden_size = match_hidden_size(settings)
     x, labels, it_train_init, it_test_init = _build_input(settings, first_epoch)
     network = build_network(settings, hidden_size)
-    get_loss = _choose_loss(settings)
+    get_loss = choose_loss(settings)
 
     def build_tower(x: tf.Tensor, labels: tf.Tensor) -> Tower:
         start = network.cell.get_zero_state_for_inp(x)
@@ -128,7 +129,8 @@ def _build_input(settings: Settings, first_epoch: int) -> _Input:
     return _Input(x, labels, *map(iterator.make_initializer, (training_set, test_set)))
 
 
-def _choose_loss(settings: Settings):
+def choose_loss(settings: Settings) -> Callable[[list[tf.Tensor], tf.Tensor], tf.Tensor]:
+    """The loss of the task, a function of outputs and labels."""
     if settings.task == "sin":
         return train.get_loss_sin
     if settings.min_blank_separation_len is None:

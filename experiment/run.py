@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 import tensorflow.compat.v1 as tf
 
 from experiment.checkpoints import Checkpoints, get_finished_epochs
-from experiment.evaluation import evaluate
+from experiment.evaluation import evaluate, get_validation_loss
 from experiment.folder import FolderError, RunFolder
 from experiment.model import Model, build_model, get_session_config
 from experiment.settings import Settings
@@ -71,6 +72,7 @@ def run(
             model.loss,
             model.it_train_init,
             checkpoints=Checkpoints(sess, folder.path, resume=resume, tensorboard=tensorboard),
+            validate=functools.partial(get_validation_loss, sess, model, settings),
         )
         measured = evaluate(sess, model, settings, history, folder.path)
     result = {

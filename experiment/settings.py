@@ -11,6 +11,8 @@ from support.executors import count_usable_cores
 
 TEST_SIZE = 1000
 """Number of sequences of a test set."""
+VALIDATION_SIZE = 100
+"""Number of its first sequences, to whole batches, whose loss is looked at after each epoch."""
 NBR_GENERATED = 100
 """Number of samples by which a sine curve is continued."""
 

@@ -52,10 +52,16 @@ def test_settings_that_do_not_go_together_are_refused(given, message):
 def test_metrics_and_the_last_checkpoint_are_left(sess, tmp_path):
     train_op, loss, it_train_init, w = build_regression()
     history = train.run_training(
-        sess, 3, train_op, loss, it_train_init, checkpoints=Checkpoints(sess, tmp_path)
+        sess,
+        3,
+        train_op,
+        loss,
+        it_train_init,
+        checkpoints=Checkpoints(sess, tmp_path),
+        validate=lambda: 0.25,
     )
     header, *rows = csv.reader((tmp_path / "metrics.csv").open(newline=""))
-    assert header == ["epoch", "train_loss", "gradient_norm", "learning_rate"]
+    assert header == ["epoch", "train_loss", "gradient_norm", "learning_rate", "validation_loss"]
     assert [tuple(map(float, row)) for row in rows] == history
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "checkpoint",

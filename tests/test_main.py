@@ -79,6 +79,7 @@ def quick_pictures(request, monkeypatch):
     """Draws pictures only if a test looks at them: they take half of a small run's time."""
     if "real_pictures" not in request.fixturenames:
         monkeypatch.setattr(Figure, "savefig", lambda _, path, **__: Path(path).write_bytes(b"PNG"))
+        monkeypatch.setattr(experiment.evaluation, "draw_inside", lambda *_: None)
 
 
 @pytest.fixture
@@ -101,6 +102,7 @@ def test_a_run_leaves_all_that_is_known_of_it(tmp_path, capsys, real_pictures, t
         [
             "checkpoint",
             "config.json",
+            "inside.png",
             "metrics.csv",
             "model.ckpt-3.data-00000-of-00001",
             "model.ckpt-3.index",
@@ -109,7 +111,7 @@ def test_a_run_leaves_all_that_is_known_of_it(tmp_path, capsys, real_pictures, t
             plot,
         ]
     )
-    for picture in (plot, "training.png"):
+    for picture in (plot, "training.png", "inside.png"):
         assert (out_dir / picture).read_bytes().startswith(b"\x89PNG")
     result = json.loads((out_dir / "result.json").read_text())
     assert {key: result[key] for key in ("task", "cell", "seed", "epochs")} == {
@@ -130,6 +132,7 @@ def test_a_run_leaves_all_that_is_known_of_it(tmp_path, capsys, real_pictures, t
     rows = list(csv.DictReader((out_dir / "metrics.csv").open()))
     assert [int(row["epoch"]) for row in rows] == [1, 2, 3]
     assert float(rows[-1]["train_loss"]) == result["train_loss"]
+    assert float(rows[-1]["validation_loss"]) == pytest.approx(result["test_loss"])  # of 50 both
     for key in ("seconds", "train_loss", "test_loss", figure):
         assert np.isfinite(result[key])
     printed = capsys.readouterr()
@@ -137,6 +140,7 @@ def test_a_run_leaves_all_that_is_known_of_it(tmp_path, capsys, real_pictures, t
     assert f"{in_cell + in_readout:,} parameters" in printed.out
     assert str(out_dir / plot) in printed.out.splitlines()[-1]
     assert str(out_dir / "training.png") in printed.out.splitlines()[-1]
+    assert str(out_dir / "inside.png") in printed.out.splitlines()[-1]
 
 
 def test_the_memory_task_prints_a_sequence_and_the_guess_without_memory(tmp_path, capsys):
@@ -206,7 +210,7 @@ def test_tensorboard_gets_its_summaries(tmp_path):
     assert steps == {
         (epoch, tag)
         for epoch in (1, 2, 3)
-        for tag in ("train_loss", "gradient_norm", "learning_rate")
+        for tag in ("train_loss", "gradient_norm", "learning_rate", "validation_loss")
     }
 
 
