@@ -6,6 +6,7 @@ continues where an earlier one was stopped, whatever stopped it.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import fcntl
 import hashlib
@@ -20,6 +21,7 @@ from pathlib import Path
 from grading.classroom.grade import Task
 from grading.classroom.graded import GradebookError
 from grading.classroom.result import Result
+from grading.engine import course
 from grading.engine.manifest import ONE_GRADING, SUBMITTED_FILES
 from support.files import UNFINISHED, find_files, write_json
 
@@ -107,8 +109,16 @@ class Kept:
 
 
 def hash_grader() -> str:
-    """A hash of all that points depend on, without the submission."""
+    """A hash of all that points depend on, without the submission.
+
+    Comments in the sources, and settings that only name or present something, do not count.
+    """
     digest = hashlib.sha256(f"{sys.version} {importlib.metadata.version('tensorflow')}".encode())
     for name, file in find_files(*ONE_GRADING, without=SUBMITTED_FILES).items():
-        digest.update(name.encode() + file.read_bytes())
+        content = file.read_bytes()
+        if file == course.PATH:
+            content = repr(course.read(file).get_what_points_depend_on()).encode()
+        elif file.suffix == ".py":
+            content = ast.dump(ast.parse(content)).encode()
+        digest.update(name.encode() + content)
     return digest.hexdigest()

@@ -51,6 +51,11 @@ class Course(NamedTuple):
     points: dict[str, dict[str, float]]
     """By part and criterion."""
 
+    def get_what_points_depend_on(self) -> dict[str, Any]:
+        """The settings that decide how a submission is judged."""
+        elsewhere = ("members", "digits")
+        return {name: value for name, value in self._asdict().items() if name not in elsewhere}
+
 
 def read(path: Path = PATH) -> Course:
     """Reads and checks the settings.
