@@ -349,7 +349,8 @@ def test_names_of_any_encoding_are_written(tmp_path):
     path = Path(b"\xfc<b>.zip".decode("utf-8", "surrogateescape"))
     entry = entry._replace(group=entry.group._replace(path=path))
     gradebook.write_gradebook([entry], tmp_path)
-    assert "&#60;b&#62;.zip" in (tmp_path / "feedback" / f"{entry.group.name}.md").read_text()
+    assert "?<b>.zip" in (tmp_path / "feedback" / f"{entry.group.name}.txt").read_text()
+    assert "&lt;b&gt;.zip" in (tmp_path / "feedback" / f"{entry.group.name}.html").read_text()
     assert b";" not in (tmp_path / "gradebook.csv").read_bytes()
 
 
@@ -357,7 +358,7 @@ def test_a_class_can_be_written_again_from_its_results(tmp_path):
     entries = [make_entry(flags=["more than code: x.ckpt"]), make_entry("no-name")]
     gradebook.write_gradebook(entries, tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    (tmp_path / "feedback" / "gone.md").write_text("of a group that is not there any more")
+    (tmp_path / "feedback" / "gone.txt").write_text("of a group that is not there any more")
     gradebook.write_gradebook(gradebook.read_class(tmp_path), tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
@@ -459,7 +460,7 @@ PREPARATIONS = {"graded_class": grade_on_a_cluster} if may_make_namespaces() els
 @needs_sandbox
 def test_a_cluster_grades_a_class(graded_class):
     assert get_totals(graded_class) == TOTALS
-    feedback = (graded_class / "feedback" / "44444_55555_66666.md").read_text()
+    feedback = (graded_class / "feedback" / "44444_55555_66666.txt").read_text()
     assert "importing train.py killed the process (SIGABRT)" in feedback
 
 

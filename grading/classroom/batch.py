@@ -15,7 +15,7 @@ from grading.classroom.arrivals import take_in
 from grading.classroom.grade import Task
 from grading.classroom.graded import GradebookError, Graded
 from grading.classroom.groups import find_groups, find_name, list_handed_in
-from grading.classroom.kept import ASIDE, KEPT, Kept, logger
+from grading.classroom.kept import ASIDE, CODE, KEPT, Kept, keep_code, logger
 from grading.classroom.result import NOT_YET, OUR_FAULT, Result
 from grading.engine.build import PART_LIMIT
 from grading.engine.submission import Submission
@@ -70,6 +70,8 @@ def grade_class(folder: Path, gradebook: Path, submit: Submit, settings: Setting
     for path in (gradebook / ASIDE).iterdir():
         if path.name not in listed:
             path.unlink()
+    submissions = {name: a.submission for name, a in arrivals.items() if a.submission}
+    keep_code(gradebook / CODE, submissions)
     kept = Kept(gradebook / KEPT)
     results: dict[str, Result] = {}
     tasks: dict[str, Task] = {}

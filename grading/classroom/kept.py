@@ -15,7 +15,7 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from grading.classroom.grade import Task
@@ -23,7 +23,8 @@ from grading.classroom.graded import GradebookError
 from grading.classroom.result import Result
 from grading.engine import course
 from grading.engine.manifest import ONE_GRADING, SUBMITTED_FILES
-from support.files import UNFINISHED, find_files, write_json
+from grading.engine.submission import Submission
+from support.files import UNFINISHED, find_files, replacing, write_json
 
 logger = logging.getLogger("grading")
 logger.setLevel(logging.INFO)
@@ -34,6 +35,8 @@ WORK = ".work"
 """The folder of all temporary files."""
 ASIDE = "aside"
 """The folder of pen-and-paper parts."""
+CODE = "code"
+"""The folder of the files that are graded, by group."""
 LOCK = ".lock"
 """The file that is locked during a grading."""
 LOG = "log.txt"
@@ -75,6 +78,32 @@ def open_gradebook(folder: Path, submissions: Path) -> Iterator[Path]:
         finally:
             logger.removeHandler(log)
             log.close()
+
+
+def keep_code(folder: Path, submissions: Mapping[str, Submission]) -> None:
+    """Keeps the files that are graded, for people to read, and removes all others.
+
+    Args:
+        folder: For the code.
+        submissions: By the group's name.
+    """
+    files = {
+        folder / name / file: content
+        for name, submission in submissions.items()
+        for file, content in submission.files.items()
+    }
+    folders = [path for path in folder.glob("*") if path.is_dir()]
+    for path in (path for group in folders for path in [*group.rglob("*")]):
+        if path.is_file() and path not in files:
+            path.unlink()
+    for group in folders:
+        if group.name not in submissions:
+            shutil.rmtree(group)
+    for path, content in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or path.read_bytes() != content:
+            with replacing(path) as unfinished:
+                unfinished.write_bytes(content)
 
 
 class Kept:
