@@ -59,6 +59,29 @@ def build_parser() -> argparse.ArgumentParser:
     )
     report.add_argument("out", type=Path, metavar="GRADEBOOK")
     add_table_options(report)
+    export = commands.add_parser(
+        "export",
+        help="write points and feedback for an LMS",
+        description="Writes what an LMS imports, into the gradebook's folder export/. For Moodle:"
+        " the grading worksheet, filled in, and a zip of feedback files; for Canvas: the gradebook,"
+        " filled in. Without the LMS's own table, a table that finds students by their numbers.",
+    )
+    export.add_argument("out", type=Path, metavar="GRADEBOOK")
+    export.add_argument("lms", choices=["moodle", "canvas"])
+    export.add_argument(
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help="what the LMS has exported: Moodle's grading worksheet, Canvas's gradebook",
+    )
+    export.add_argument(
+        "--students",
+        type=Path,
+        metavar="FILE",
+        help="a table of the students' numbers and e-mail addresses or accounts, if the LMS does"
+        " not show the numbers",
+    )
+    export.add_argument("--assignment", metavar="NAME", help="the assignment's name in the LMS")
     check = commands.add_parser(
         "check",
         help="check the whole set-up",
@@ -73,6 +96,12 @@ def build_parser() -> argparse.ArgumentParser:
         description="Writes an autograder as a zip file for Gradescope.",
     )
     bundle.add_argument("target", type=Path, metavar="OUT.zip")
+    bundle.add_argument(
+        "--results",
+        type=Path,
+        metavar="GRADEBOOK",
+        help="answer with this gradebook's results, if the same files are handed in there",
+    )
     return parser
 
 
@@ -100,6 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "handout": run_handout,
         "grade": run_grade,
         "report": run_report,
+        "export": run_export,
         "check": run_check,
         "gradescope": run_gradescope,
     }[args.command]
@@ -173,6 +203,18 @@ def run_report(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_export(args: argparse.Namespace) -> int:
+    from grading.gradebook.lms.export import Request, export
+
+    request = Request(args.lms, args.table, args.students, args.assignment)
+    exported = export(args.out, request)
+    for remark in exported.remarks:
+        print(f"grading: warning: {remark}", file=sys.stderr)
+    for path in exported.paths:
+        print(path)
+    return 0
+
+
 def check_tables(gradebook: Path, submissions: Path) -> None:
     """Reads what people wrote beside the gradebook, so that an error in it is known at once."""
     from grading.classroom.groups import find_groups, list_handed_in
@@ -209,7 +251,7 @@ def run_check(args: argparse.Namespace) -> int:
 def run_gradescope(args: argparse.Namespace) -> int:
     from grading.gradescope import write_bundle
 
-    write_bundle(args.target)
+    write_bundle(args.target, args.results)
     print(f"wrote {args.target}")
     return 0
 
