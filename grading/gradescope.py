@@ -17,9 +17,8 @@ from typing import Any
 from grading.classroom.arrivals import take_in
 from grading.classroom.batch import Settings, make_task
 from grading.classroom.grade import grade
-from grading.classroom.graded import Graded
+from grading.classroom.graded import ASIDE, CODE, Graded
 from grading.classroom.groups import Group
-from grading.classroom.kept import ASIDE, CODE
 from grading.engine.manifest import GRADESCOPE, SUBMITTED_FILES
 from grading.engine.submission import Submission, read_folder
 from grading.gradebook.decisions import decide

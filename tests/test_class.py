@@ -377,13 +377,17 @@ def test_results_are_as_gradescope_wants_them(tmp_path):
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium: apt install chromium")
 @pytest.mark.parametrize("width", [1200, 390])
 def test_the_overview_opens_in_a_browser(width, tmp_path):
-    entries = [make_entry(), make_entry("44444_55555_66666", flags=["<b>odd</b>"])]
+    verdict = lose_all("<script>alert(1)</script>" + "a_name_without_a_blank" * 50)
+    long = make_entry("44444_55555_66666", ["<b>odd</b>"], Result(GRADED, verdict=verdict))
+    entries = [make_entry(), long]
     page = tmp_path / "overview.html"
     page.write_text(
         overview.make_overview(entries)
-        + "<script>document.title = [document.documentElement.scrollWidth <= innerWidth,"
-        " document.querySelectorAll('details').length,"
-        " document.querySelector('details summary').innerText].join('|')</script>"
+        + "<script>const all = s => [...document.querySelectorAll(s)];"
+        " all('details').forEach(group => group.open = true);"
+        " document.title = [document.documentElement.scrollWidth <= innerWidth,"
+        " Math.min(...all('.row > div:nth-child(3)').map(title => title.clientWidth)),"
+        " all('details').length, all('details summary')[0].innerText].join('|')</script>"
     )
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
     options += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -396,8 +400,9 @@ def test_the_overview_opens_in_a_browser(width, tmp_path):
         timeout=120,
     ).stdout
     title = dom.partition("<title>")[2].partition("</title>")[0]
-    fits, nbr_groups, first = title.split("|")
+    fits, narrowest, nbr_groups, first = title.split("|")
     assert (fits, nbr_groups) == ("true", "2")
+    assert int(narrowest) > 150  # pixels of a part's title, beside the longest reason
     assert first.startswith("44444_55555_66666")  # the flagged one
     assert "<script>alert" not in dom
 

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import re
+import subprocess
+import sys
 from datetime import datetime, timezone
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,15 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grading.__main__ import main as command_line
-from grading.classroom.graded import Graded, Lateness, Override
+from grading.classroom.graded import CODE, Graded, Lateness, Override
 from grading.classroom.groups import Group
 from grading.classroom.result import GRADED, OUR_FAULT, Result
 from grading.engine.course import PATH, CourseError, LateRule, read
-from grading.engine.parts import PARTS
+from grading.engine.manifest import SUBMITTED_FILES
+from grading.engine.parts import LSTM, PARTS
 from grading.engine.verdict import lose_all
-from grading.gradebook import edits, feedback, gradebook, late, overrides, tables
+from grading.gradebook import edits, feedback, gradebook, late, overrides, overview, tables
 from grading.gradebook.decisions import decide
 from grading.gradebook.tables import Form, TableError
+from support.files import ROOT
 
 REASON = "the <b>loss</b> of `x_y` should be 0.25; it is *0.5*"
 
@@ -262,7 +266,8 @@ def test_what_lateness_costs_is_shown_and_part_of_nothing_else(tmp_path, monkeyp
     row = read_book(book)[-1]
     assert [row[part] for part in PARTS] == [f"{part.points:g}" for part in PARTS.values()]
     assert (row["late"], row["total"]) == ("3", "12")
-    assert "2 days late, the deadline was 2018-01-15 23:59" in row["flags"]
+    assert row["lateness"].startswith("−3 points (2 days late, the deadline was 2018-01-15 23:59")
+    assert row["flags"] == ""
     text = (book / "feedback" / "44444_55555_66666.txt").read_text()
     assert text.startswith("Group 44444_55555_66666: 12 of 15 points\n")
     assert "2018-01-17 10:05 (by times.csv)" in text
@@ -386,6 +391,66 @@ def test_no_reason_becomes_markup(reason):
 def test_who_has_no_verdict_is_told_so():
     for make in (feedback.make_text, feedback.make_page):
         assert "You need not do anything." in make(make_entry(status=OUR_FAULT))
+
+
+# --- the code -----------------------------------------------------------------------------------
+
+
+def test_the_code_is_shown_beside_its_reasons(tmp_path):
+    source = "class MyLSTMCell:\n    def __init__(self): ...\n\n    def __call__(self): '<b>&'\n"
+    file = tmp_path / "book" / CODE / "11111_22222_33333" / LSTM
+    file.parent.mkdir(parents=True)
+    file.write_text(source)
+    book = write_book(tmp_path / "book")
+    assert f'href="{CODE}/11111_22222_33333.html"' in (book / "overview.html").read_text()
+    assert f"{CODE}/44444_55555_66666.html" not in (book / "overview.html").read_text()
+    page = (book / CODE / "11111_22222_33333.html").read_text()
+    shown = TextOf(page)
+    assert source in shown.text
+    assert REASON in shown.text
+    assert page.count('<a href="#d">') == 1
+    assert '<i id="d">    def __call__' in page
+    assert "(a)" not in shown.text  # BasicRNNCell.py is not there
+
+
+def test_a_page_of_code_is_bounded_whatever_is_in_it(tmp_path):
+    for file in SUBMITTED_FILES:
+        path = tmp_path / "book" / CODE / "11111_22222_33333" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\xff<\x00" * 300_000 + b"\n<" * 300_000)
+    page = write_book(tmp_path / "book") / CODE / "11111_22222_33333.html"
+    assert page.stat().st_size < 100_000
+    assert "The rest is not shown here" in page.read_text()
+
+
+def test_the_overview_counts_criteria():
+    half = make_entry("77777_88888_99999")
+    half.result.verdict["d"]["points"] = {"equation": 3, "state": 0, "graph": 1}
+    page = TextOf(overview.make_overview([*CLASS, half]))
+    text = " ".join(page.text.split())
+    assert "(d) LSTM, unrolled 1 / 1 / 1" in text
+    assert "equation (3) 2 / 1 state (1) 1 / 2 graph (1) 2 / 1" in text
+
+
+def test_what_was_put_aside_is_linked():
+    entry = make_entry()._replace(aside=("11111_22222_33333-1.pdf",))
+    page = overview.make_overview([entry])
+    assert '<a href="aside/11111_22222_33333-1.pdf">put aside: 11111_22222_33333-1.pdf</a>' in page
+    assert '<a href="feedback/11111_22222_33333.html">feedback</a>' in page
+
+
+def test_a_gradebook_of_many_groups_is_written_at_once_and_without_tensorflow(tmp_path):
+    names = [f"{n}_{n + 1}_{n + 2}" for n in range(10_000, 10_300, 3)]
+    write_book(tmp_path / "book", [make_entry(name) for name in names])
+    code = (
+        "import sys, time; from grading.__main__ import main; status = main(sys.argv[1:])\n"
+        "print(status, time.process_time(), 'tensorflow' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "report", str(tmp_path / "book")]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    _, status, seconds, has_tensorflow = process.stdout.split()
+    assert (status, has_tensorflow) == ("0", "False")
+    assert float(seconds) < 1  # of a processor, whatever else the machine does
 
 
 # --- spreadsheets -------------------------------------------------------------------------------

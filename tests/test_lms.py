@@ -10,7 +10,7 @@ import pytest
 
 from grading import gradescope
 from grading.__main__ import main as command_line
-from grading.classroom.kept import CODE
+from grading.classroom.graded import CODE
 from grading.classroom.result import OUR_FAULT
 from grading.gradebook import feedback, gradebook
 from tests.corpus.hostile_class import SOLVED, pack_folder

@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from grading.classroom.arrivals import take_in
 from grading.classroom.grade import Task
-from grading.classroom.graded import GradebookError, Graded
+from grading.classroom.graded import ASIDE, CODE, GradebookError, Graded
 from grading.classroom.groups import find_groups, find_name, list_handed_in
-from grading.classroom.kept import ASIDE, CODE, KEPT, Kept, keep_code, logger
+from grading.classroom.kept import KEPT, Kept, keep_code, logger
 from grading.classroom.result import NOT_YET, OUR_FAULT, Result
 from grading.engine.build import PART_LIMIT
 from grading.engine.submission import Submission

@@ -18,6 +18,10 @@ class GradebookError(ExplainedError):
     """There is nothing to grade, no place for a gradebook, or no gradebook."""
 
 
+ASIDE = "aside"
+"""The gradebook's folder of pen-and-paper parts."""
+CODE = "code"
+"""The gradebook's folder of the files that are graded, by group."""
 LATE = "late"
 """What may be decided beside the parts: the points that lateness costs."""
 

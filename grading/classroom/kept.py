@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from grading.classroom.grade import Task
-from grading.classroom.graded import GradebookError
+from grading.classroom.graded import ASIDE, GradebookError
 from grading.classroom.result import Result
 from grading.engine import course
 from grading.engine.manifest import ONE_GRADING, SUBMITTED_FILES
@@ -33,10 +33,6 @@ KEPT = ".kept"
 """The folder of finished results."""
 WORK = ".work"
 """The folder of all temporary files."""
-ASIDE = "aside"
-"""The folder of pen-and-paper parts."""
-CODE = "code"
-"""The folder of the files that are graded, by group."""
 LOCK = ".lock"
 """The file that is locked during a grading."""
 LOG = "log.txt"

@@ -9,8 +9,7 @@ from typing import Any
 
 from markupsafe import escape
 
-from grading.classroom.graded import Graded
-from grading.classroom.kept import CODE
+from grading.classroom.graded import CODE, Graded
 from grading.engine.manifest import SUBMITTED_FILES
 from grading.engine.parts import PARTS
 from grading.gradebook.description import describe

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from grading.classroom.graded import LATE, GradebookError, Graded
-from grading.classroom.kept import CODE
+from grading.classroom.graded import CODE, LATE, GradebookError, Graded
 from grading.engine.parts import PARTS
 from grading.engine.verdict import lose_all, make_report
 from grading.gradebook.code import make_code_page
@@ -82,7 +81,7 @@ def read_class(folder: Path) -> list[Graded]:
 def make_table(graded: Iterable[Graded], form: Form = PLAIN) -> str:
     """The gradebook as CSV: one row per student, or per group if its name has no number."""
     columns = ["number", "group", *PARTS, "late", "total", "status", "flags", "by hand"]
-    columns += ["laid aside", "handed in"]
+    columns += ["lateness", "laid aside", "handed in"]
     rows = []
     for entry in graded:
         points, total = entry.get_points(), entry.get_total()
@@ -91,8 +90,9 @@ def make_table(graded: Iterable[Graded], form: Form = PLAIN) -> str:
         shown = describe(entry)
         texts = [
             entry.result.status,
-            " | ".join([*entry.get_flags(), *filter(None, [shown.lateness])]),
+            " | ".join(entry.get_flags()),
             " | ".join(entry.get_decisions()),
+            shown.lateness,
             " ".join(entry.aside),
             shown.handed_in,
         ]

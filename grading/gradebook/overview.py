@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from grading.classroom.graded import Graded
-from grading.classroom.kept import ASIDE
+from grading.classroom.graded import ASIDE, Graded
 from grading.classroom.result import GRADED
 from grading.engine.parts import PARTS, TOTAL
 from grading.gradebook.description import describe
