@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from support.errors import ExplainedError
 from support.executors import dask_executor
-from support.terminal import Parser, add_executor_options
+from support.terminal import Parser, add_executor_options, share
 
 if TYPE_CHECKING:
     from grading.classroom.graded import Graded
@@ -82,6 +82,19 @@ def build_parser() -> argparse.ArgumentParser:
         " not show the numbers",
     )
     export.add_argument("--assignment", metavar="NAME", help="the assignment's name in the LMS")
+    similar = commands.add_parser(
+        "similar",
+        help="list groups whose work is alike",
+        description="Lists pairs of groups whose code is alike beyond what the class has in"
+        " common, with both texts side by side. Why they are alike is for people to find out.",
+    )
+    similar.add_argument("out", type=Path, metavar="GRADEBOOK")
+    similar.add_argument(
+        "--least",
+        type=share,
+        metavar="X",
+        help="list pairs that are at least so alike, from 0 to 1 (0.5)",
+    )
     check = commands.add_parser(
         "check",
         help="check the whole set-up",
@@ -130,6 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "grade": run_grade,
         "report": run_report,
         "export": run_export,
+        "similar": run_similar,
         "check": run_check,
         "gradescope": run_gradescope,
     }[args.command]
@@ -212,6 +226,17 @@ def run_export(args: argparse.Namespace) -> int:
         print(f"grading: warning: {remark}", file=sys.stderr)
     for path in exported.paths:
         print(path)
+    return 0
+
+
+def run_similar(args: argparse.Namespace) -> int:
+    from grading.similar.page import compare_class
+    from grading.similar.pairs import ALIKE
+
+    pairs, page = compare_class(args.out, ALIKE if args.least is None else args.least)
+    for pair in pairs:
+        print(f"{pair.alike:.2f}  {pair.first}  {pair.second}")
+    print(page)
     return 0
 
 

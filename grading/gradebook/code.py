@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import escape
 
@@ -41,23 +41,39 @@ def make_code_page(entry: Graded, folder: Path) -> str | None:
     return render("code.html.j2", name=entry.group.name, files=files)
 
 
-def _show(file: str, source: str, parts: Mapping[str, Any], name: str) -> dict[str, Any]:
-    all_lines = source.replace("\r\n", "\n").split("\n")
-    shown, size = [], 0
+class Shown(NamedTuple):
+    """The lines of a source that a page shows."""
+
+    lines: list[str]
+    """Without what HTML would interpret."""
+    is_cut: bool
+    """Whether there are more."""
+
+
+def show_lines(source: str) -> Shown:
+    """The lines of a source, as far as a page shows them."""
+    lines, size = [], 0
+    all_lines = source.split("\n")
     for line in all_lines:
-        shown.append(str(escape(_cut(line))))
-        size += len(shown[-1]) + len("<i></i>\n")
+        lines.append(str(escape(_cut(line.removesuffix("\r")))))
+        size += len(lines[-1]) + len("<i></i>\n")
         if size > MAX_SHOWN:
             break
+    return Shown(lines, is_cut=len(lines) < len(all_lines))
+
+
+def _show(file: str, source: str, parts: Mapping[str, Any], name: str) -> dict[str, Any]:
+    all_lines = source.split("\n")
+    shown = show_lines(source)
     anchors = {_find_line(PARTS[part].where, all_lines): part for part in PARTS if part in parts}
     marked = [
         f'<i id="{anchors[number]}">{line}</i>' if number in anchors else f"<i>{line}</i>"
-        for number, line in enumerate(shown)
+        for number, line in enumerate(shown.lines)
     ]
     return {
         "name": file,
         "code": "\n".join(marked),
-        "is_cut": len(shown) < len(all_lines),
+        "is_cut": shown.is_cut,
         "raw": f"{name}/{file}",
         "parts": [parts[part] for part in parts if PARTS[part].file == file],
     }
