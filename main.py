@@ -92,7 +92,7 @@ def run(
         settings,
         folder,
         started=_STARTED,
-        announce=lambda model: print(describe(settings, model), flush=True),
+        announce=lambda model, remarks: print(describe(settings, model, remarks), flush=True),
         resume=resume,
         tensorboard=tensorboard,
     )
@@ -248,8 +248,8 @@ def resolve_settings(
 # --- what is printed ----------------------------------------------------------------------------
 
 
-def describe(settings: Settings, model: Model) -> str:
-    """The network that is trained, and the number of its parameters."""
+def describe(settings: Settings, model: Model, remarks: Sequence[str] = ()) -> str:
+    """The network that is trained, the number of its parameters, and what to know before."""
     parameters = model.network.parameters
     lines = [
         f"{settings.task} task, {settings.name_cell()} cell with {model.hidden_size} hidden units:"
@@ -261,12 +261,17 @@ def describe(settings: Settings, model: Model) -> str:
             f"the largest LSTM with no more parameters than a basic network of"
             f" {settings.hidden_size} hidden units has"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *map(_warn, remarks)])
+
+
+def _warn(remark: str) -> str:
+    return f"note: {remark}"
 
 
 def report(result: dict[str, Any], settings: Settings, out_dir: Path) -> str:
     """The figures of a result and the paths of its plots, a line each."""
-    lines = [f"finished {result['epochs']} epochs in {result['seconds']:.1f} s"]
+    epochs = f"{result['epochs']} epoch{'s' * (result['epochs'] != 1)}"
+    lines = [f"finished {epochs} in {result['seconds']:.1f} s"]
     if settings.task == "sin":
         plot = "continuation.png"
         lines += [
@@ -287,7 +292,8 @@ def report(result: dict[str, Any], settings: Settings, out_dir: Path) -> str:
             f" {settings.to_remember_len} outputs, {TEST_SIZE:,} sequences; chance is"
             f" {1 / settings.num_digits:.1%})",
         ]
-    return "\n".join([*lines, f"plots                {out_dir / plot}, {out_dir / 'training.png'}"])
+    lines.append(f"plots                {out_dir / plot}, {out_dir / 'training.png'}")
+    return "\n".join([*lines, *map(_warn, result["remarks"])])
 
 
 def _explain(error: Exception, folder: RunFolder) -> str:
