@@ -9,6 +9,7 @@ See `python main.py --help`. TensorFlow is imported only when the command line i
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import errno
 import os
@@ -52,6 +53,9 @@ _STARTED = time.perf_counter() - time.process_time()
 
 LONGEST_EXAMPLE = 80
 """Number of characters up to which a network's output on the memory task is printed."""
+HOPELESS = 1.2
+"""A network has learned nothing whose error is so many times that of predicting 0, or whose
+accuracy is less than so many times that of a guess."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,15 +65,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # a blank ␣ is not in every encoding
     parser = build_parser()
     args = parser.parse_args(argv)
-    folder = RunFolder(args.out_dir or Path("runs", f"{args.task}-{args.cell}"))
+    default = Path("runs", f"{args.task}-{args.cell}")
+    folder = RunFolder(args.out_dir or default, keep_earlier=args.out_dir is None)
     settings = None
     try:
         settings = resolve_settings(args, parser, folder)
         result = run(settings, folder, resume=args.resume, tensorboard=args.tensorboard)
-        print(report(result, settings, folder.path))
+        with contextlib.suppress(BrokenPipeError):  # the reader has seen enough: all is done
+            print(report(result, settings, folder.path), flush=True)
+            return 0
+        return _drop_output(0)
     except BrokenPipeError:  # the reader of the output has gone, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return _drop_output(1)
     except (KeyboardInterrupt, Exception) as error:
         if _is_interrupt(error):
             print(f"main.py: {_explain_interrupt(argv, settings, folder)}", file=sys.stderr)
@@ -79,6 +86,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"main.py: error: {_explain(error, folder)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _drop_output(status: int) -> int:
+    """Lets nothing more be printed; returns the exit status."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status
 
 
 def run(
@@ -92,7 +105,9 @@ def run(
         settings,
         folder,
         started=_STARTED,
-        announce=lambda model, remarks: print(describe(settings, model, remarks), flush=True),
+        announce=lambda model, remarks: print(
+            describe(settings, model, [*remarks, *folder.remarks]), flush=True
+        ),
         resume=resume,
         tensorboard=tensorboard,
     )
@@ -292,8 +307,17 @@ def report(result: dict[str, Any], settings: Settings, out_dir: Path) -> str:
             f" {settings.to_remember_len} outputs, {TEST_SIZE:,} sequences; chance is"
             f" {1 / settings.num_digits:.1%})",
         ]
-    lines.append(f"plots                {out_dir / plot}, {out_dir / 'training.png'}")
-    return "\n".join([*lines, *map(_warn, result["remarks"])])
+    lines += map(_warn, [*_judge(result, settings), *result["remarks"]])
+    return "\n".join([*lines, f"plots                {out_dir / plot}, {out_dir / 'training.png'}"])
+
+
+def _judge(result: dict[str, Any], settings: Settings) -> list[str]:
+    """Says so if a network has learned nothing."""
+    if settings.task == "sin" and result["continuation_mse"] > HOPELESS * 0.5:
+        return ["this network has learned nothing: always predicting 0 would be better"]
+    if settings.task == "memory" and result["recall_accuracy"] < HOPELESS / settings.num_digits:
+        return ["this network has learned to recall nothing: it is no better than a guess"]
+    return []
 
 
 def _explain(error: Exception, folder: RunFolder) -> str:

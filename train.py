@@ -7,6 +7,8 @@ operation is its part f.
 from __future__ import annotations
 
 import math
+import sys
+import time
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -26,6 +28,9 @@ OPTIMIZERS = {
 
 GRADIENT_NORM = "gradient_norm"
 """The graph collection of the global gradient norms before clipping, one per training operation."""
+
+SAY_EVERY = 10.0
+"""Seconds after which a training without a terminal says how far it is, if an epoch ends."""
 
 LEARNING_RATE = "learning_rate"
 """The graph collection of the learning rates, one per training operation."""
@@ -213,12 +218,18 @@ def run_training(
     with sess.graph.as_default():
         sess.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
     history = checkpoints.restore() if checkpoints else []
-    with tqdm(unit=" steps", disable=None) as bar:
+    said = time.monotonic()
+    with tqdm(unit=" steps", disable=None, dynamic_ncols=True) as bar:
         for epoch in range(len(history) + 1, nbr_epochs + 1):
             bar.set_description_str(f"epoch {epoch}/{nbr_epochs}", refresh=False)
             history.append(_run_epoch(sess, epoch, train_op, total_loss, it_train_init, bar))
             if checkpoints:
                 checkpoints.keep(history)
+            # Without a terminal there is no bar. (What is not kept has nobody who waits for it.)
+            if checkpoints and bar.disable and time.monotonic() > said + SAY_EVERY:
+                said = time.monotonic()
+                loss = history[-1].train_loss
+                print(f"epoch {epoch}/{nbr_epochs}: loss {loss:.4g}", file=sys.stderr, flush=True)
             if bar.total is None:  # an epoch tells how many steps there are
                 bar.total = bar.n * (nbr_epochs - epoch + 1)
     if checkpoints:

@@ -34,6 +34,11 @@ def find_remarks(settings: Settings, graph: tf.Graph) -> list[str]:
         graph: The graph of the whole experiment.
     """
     remarks = []
+    if settings.batch_size > settings.train_size:
+        remarks.append(
+            f"a batch of {settings.batch_size} is more than the training set of"
+            f" {settings.train_size}: each epoch is a single step"
+        )
     types = {
         op.type.removeprefix("Resource").removeprefix("Apply") for op in graph.get_operations()
     }
