@@ -34,6 +34,7 @@ from experiment.settings import (
     lengthen,
 )
 from support.errors import ExplainedError
+from support.files import ROOT
 from support.imports import without_keras
 from support.terminal import (
     Parser,
@@ -53,6 +54,8 @@ _STARTED = time.perf_counter() - time.process_time()
 
 LONGEST_EXAMPLE = 80
 """Number of characters up to which a network's output on the memory task is printed."""
+OWN_FILES = ("rnn_cells/BasicRNNCell.py", "rnn_cells/MyLSTMCell.py", "train.py", "test.py")
+"""The files that students write."""
 HOPELESS = 1.2
 """A network has learned nothing whose error is so many times that of predicting 0, or whose
 accuracy is less than so many times that of a guess."""
@@ -334,7 +337,17 @@ def _explain(error: Exception, folder: RunFolder) -> str:
         return (
             f"{error.name} is not installed for this Python: use the one that make sets up in .venv"
         )
-    return f"{type(error).__name__}: {first_line} (--debug shows where)"
+    return (
+        f"{type(error).__name__}: {first_line}{_locate(error)} (--debug shows the traceback,"
+        " `python -m pytest` what is not solved yet, part by part)"
+    )
+
+
+def _locate(error: Exception) -> str:
+    """Where the exercise's own code has failed, if it has."""
+    own = {str(ROOT / file): file for file in OWN_FILES}
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in own]
+    return f", in {own[frames[-1].filename]}, line {frames[-1].lineno}" if frames else ""
 
 
 def _is_interrupt(error: BaseException) -> bool:

@@ -1,6 +1,7 @@
 """What main.py says of a training that is not what was asked for."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -137,6 +138,15 @@ def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path):
     assert process.wait() == 0
     assert process.stderr.read() == ""
     assert (tmp_path / "result.json").exists()
+
+
+def test_an_error_in_an_own_file_says_where_and_who_knows_more(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train, "OPTIMIZERS", {"gradient_descent": lambda lr: None})
+    line = ["--cell", "basic", "--task", "memory", *TINY, "--out-dir", str(tmp_path)]
+    assert main.main(line) == 1
+    error = capsys.readouterr().err
+    assert re.search(r"AttributeError: .*, in train.py, line \d+ \(--debug shows", error)
+    assert error.count("\n") == 1
 
 
 def test_a_function_that_is_not_there_or_not_python_is_not_looked_at():
