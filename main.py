@@ -9,6 +9,7 @@ See `python main.py --help`. TensorFlow is imported only when the command line i
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import errno
 import os
@@ -33,6 +34,7 @@ from experiment.settings import (
     lengthen,
 )
 from support.errors import ExplainedError
+from support.files import ROOT
 from support.imports import without_keras
 from support.terminal import (
     Parser,
@@ -52,6 +54,11 @@ _STARTED = time.perf_counter() - time.process_time()
 
 LONGEST_EXAMPLE = 80
 """Number of characters up to which a network's output on the memory task is printed."""
+OWN_FILES = ("rnn_cells/BasicRNNCell.py", "rnn_cells/MyLSTMCell.py", "train.py", "test.py")
+"""The files that students write."""
+HOPELESS = 1.2
+"""A network has learned nothing whose error is so many times that of predicting 0, or whose
+accuracy is less than so many times that of a guess."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,15 +68,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # a blank ␣ is not in every encoding
     parser = build_parser()
     args = parser.parse_args(argv)
-    folder = RunFolder(args.out_dir or Path("runs", f"{args.task}-{args.cell}"))
+    default = Path("runs", f"{args.task}-{args.cell}")
+    folder = RunFolder(args.out_dir or default, keep_earlier=args.out_dir is None)
     settings = None
     try:
         settings = resolve_settings(args, parser, folder)
         result = run(settings, folder, resume=args.resume, tensorboard=args.tensorboard)
-        print(report(result, settings, folder.path))
+        with contextlib.suppress(BrokenPipeError):  # the reader has seen enough: all is done
+            print(report(result, settings, folder.path), flush=True)
+            return 0
+        return _drop_output(0)
     except BrokenPipeError:  # the reader of the output has gone, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return _drop_output(1)
     except (KeyboardInterrupt, Exception) as error:
         if _is_interrupt(error):
             print(f"main.py: {_explain_interrupt(argv, settings, folder)}", file=sys.stderr)
@@ -79,6 +89,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"main.py: error: {_explain(error, folder)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _drop_output(status: int) -> int:
+    """Lets nothing more be printed; returns the exit status."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status
 
 
 def run(
@@ -92,7 +108,9 @@ def run(
         settings,
         folder,
         started=_STARTED,
-        announce=lambda model: print(describe(settings, model), flush=True),
+        announce=lambda model, remarks: print(
+            describe(settings, model, [*remarks, *folder.remarks]), flush=True
+        ),
         resume=resume,
         tensorboard=tensorboard,
     )
@@ -248,8 +266,8 @@ def resolve_settings(
 # --- what is printed ----------------------------------------------------------------------------
 
 
-def describe(settings: Settings, model: Model) -> str:
-    """The network that is trained, and the number of its parameters."""
+def describe(settings: Settings, model: Model, remarks: Sequence[str] = ()) -> str:
+    """The network that is trained, the number of its parameters, and what to know before."""
     parameters = model.network.parameters
     lines = [
         f"{settings.task} task, {settings.name_cell()} cell with {model.hidden_size} hidden units:"
@@ -261,12 +279,17 @@ def describe(settings: Settings, model: Model) -> str:
             f"the largest LSTM with no more parameters than a basic network of"
             f" {settings.hidden_size} hidden units has"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *map(_warn, remarks)])
+
+
+def _warn(remark: str) -> str:
+    return f"note: {remark}"
 
 
 def report(result: dict[str, Any], settings: Settings, out_dir: Path) -> str:
     """The figures of a result and the paths of its plots, a line each."""
-    lines = [f"finished {result['epochs']} epochs in {result['seconds']:.1f} s"]
+    epochs = f"{result['epochs']} epoch{'s' * (result['epochs'] != 1)}"
+    lines = [f"finished {epochs} in {result['seconds']:.1f} s"]
     if settings.task == "sin":
         plot = "continuation.png"
         lines += [
@@ -287,11 +310,21 @@ def report(result: dict[str, Any], settings: Settings, out_dir: Path) -> str:
             f" {settings.to_remember_len} outputs, {TEST_SIZE:,} sequences; chance is"
             f" {1 / settings.num_digits:.1%})",
         ]
+    lines += map(_warn, [*_judge(result, settings), *result["remarks"]])
     plots = [plot, "training.png", "inside.png"]
     if "not_drawn" in result:
         lines.append(f"not drawn            {result['not_drawn']}")
         plots.pop()
     return "\n".join([*lines, "plots                " + ", ".join(str(out_dir / p) for p in plots)])
+
+
+def _judge(result: dict[str, Any], settings: Settings) -> list[str]:
+    """Says so if a network has learned nothing."""
+    if settings.task == "sin" and result["continuation_mse"] > HOPELESS * 0.5:
+        return ["this network has learned nothing: always predicting 0 would be better"]
+    if settings.task == "memory" and result["recall_accuracy"] < HOPELESS / settings.num_digits:
+        return ["this network has learned to recall nothing: it is no better than a guess"]
+    return []
 
 
 def _explain(error: Exception, folder: RunFolder) -> str:
@@ -308,7 +341,17 @@ def _explain(error: Exception, folder: RunFolder) -> str:
         return (
             f"{error.name} is not installed for this Python: use the one that make sets up in .venv"
         )
-    return f"{type(error).__name__}: {first_line} (--debug shows where)"
+    return (
+        f"{type(error).__name__}: {first_line}{_locate(error)} (--debug shows the traceback,"
+        " `python -m pytest` what is not solved yet, part by part)"
+    )
+
+
+def _locate(error: Exception) -> str:
+    """Where the exercise's own code has failed, if it has."""
+    own = {str(ROOT / file): file for file in OWN_FILES}
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in own]
+    return f", in {own[frames[-1].filename]}, line {frames[-1].lineno}" if frames else ""
 
 
 def _is_interrupt(error: BaseException) -> bool:

@@ -7,6 +7,8 @@ operation is its part f.
 from __future__ import annotations
 
 import math
+import sys
+import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -27,6 +29,9 @@ OPTIMIZERS = {
 
 GRADIENT_NORM = "gradient_norm"
 """The graph collection of the global gradient norms before clipping, one per training operation."""
+
+SAY_EVERY = 10.0
+"""Seconds after which a training without a terminal says how far it is, if an epoch ends."""
 
 LEARNING_RATE = "learning_rate"
 """The graph collection of the learning rates, one per training operation."""
@@ -158,8 +163,8 @@ def get_train_op(
     tf.add_to_collection(LEARNING_RATE, tf.convert_to_tensor(lr, tf.float32))
 
     # Part (f): a step of a gradient-descent based optimizer with learning rate lr, on gradients
-    # clipped at the global norm clip_norm. (Plain gradient descent earns full points; `OPTIMIZERS`
-    # has more.)
+    # clipped at the global norm clip_norm. (Plain gradient descent earns full points. main.py asks
+    # for Adam to train the LSTM, which learns little otherwise: see `OPTIMIZERS`.)
     ### BEGIN SOLUTION
     variables = tf.trainable_variables()
     gradients, norm = tf.clip_by_global_norm(tf.gradients(loss, variables), clip_norm)
@@ -215,7 +220,8 @@ def run_training(
     with sess.graph.as_default():
         sess.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
     history = checkpoints.restore() if checkpoints else []
-    with tqdm(unit=" steps", disable=None) as bar:
+    said = time.monotonic()
+    with tqdm(unit=" steps", disable=None, dynamic_ncols=True) as bar:
         for epoch in range(len(history) + 1, nbr_epochs + 1):
             bar.set_description_str(f"epoch {epoch}/{nbr_epochs}", refresh=False)
             metrics = _run_epoch(sess, epoch, train_op, total_loss, it_train_init, bar)
@@ -224,6 +230,11 @@ def run_training(
             history.append(metrics)
             if checkpoints:
                 checkpoints.keep(history)
+            # Without a terminal there is no bar. (What is not kept has nobody who waits for it.)
+            if checkpoints and bar.disable and time.monotonic() > said + SAY_EVERY:
+                said = time.monotonic()
+                loss = history[-1].train_loss
+                print(f"epoch {epoch}/{nbr_epochs}: loss {loss:.4g}", file=sys.stderr, flush=True)
             if bar.total is None:  # an epoch tells how many steps there are
                 bar.total = bar.n * (nbr_epochs - epoch + 1)
     if checkpoints:

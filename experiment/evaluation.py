@@ -168,6 +168,8 @@ def plot_training(
     norm_panel.semilogy(
         epochs, [row.gradient_norm for row in history], "k.-", label="before clipping"
     )
+    if all(math.isnan(row.gradient_norm) for row in history):
+        norm_panel.text(0.5, 0.5, "not recorded", ha="center", transform=norm_panel.transAxes)
     clip_norm = settings.clip_norm
     norm_panel.axhline(clip_norm, color="0.5", linestyle="--", label=f"clipping norm {clip_norm:g}")
     norm_panel.set(xlabel="epoch", ylabel="gradient norm")

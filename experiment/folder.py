@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,10 +36,13 @@ class RunFolder:
 
     Args:
         path: The folder; it need not exist.
+        keep_earlier: Whether a run with other settings is kept, in a folder beside this one.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, *, keep_earlier: bool = False):
+        self.path, self._keep_earlier = path, keep_earlier
+        self.remarks: list[str] = []
+        """What a person should know of the folder."""
 
     def prepare(self, *, resume: bool) -> None:
         """Makes the folder if there is none, or looks for the run to continue.
@@ -67,12 +71,30 @@ class RunFolder:
                 raise FolderError(f"{path} is not from a run of main.py: give another --out-dir")
 
     def begin(self, settings: Settings, *, keep_progress: bool, keep_results: bool) -> None:
-        """Writes the settings, and removes what an earlier run left and this one does not need."""
+        """Writes the settings, and removes what an earlier run left and this one does not need.
+
+        With `keep_earlier`, a run with other settings is moved to a folder beside this one.
+        """
+        if self._keep_earlier and not keep_progress:
+            self._move_earlier(settings)
         write_json(self.path / CONFIG, dataclasses.asdict(settings))
         for keep, patterns in ((keep_progress, PROGRESS_FILES), (keep_results, RESULT_FILES)):
             if not keep:
                 for path in self._find(patterns):
                     path.unlink()
+
+    def _move_earlier(self, settings: Settings) -> None:
+        try:
+            if self.read_settings() == settings:
+                return
+        except FolderError:
+            return
+        candidates = (Path(f"{self.path}.{number}") for number in itertools.count(1))
+        aside = next(path for path in candidates if not path.exists())
+        aside.mkdir()
+        for path in self._find((CONFIG, *PROGRESS_FILES, *RESULT_FILES)):
+            path.rename(aside / path.name)
+        self.remarks.append(f"the earlier run had other settings, and is now in {aside}")
 
     def read_settings(self) -> Settings:
         """The settings of the run.

@@ -11,10 +11,12 @@ from typing import Any
 
 import tensorflow.compat.v1 as tf
 
+import test
 from experiment.checkpoints import Checkpoints, get_finished_epochs
 from experiment.evaluation import evaluate, get_validation_loss
 from experiment.folder import FolderError, RunFolder
 from experiment.model import Model, build_model, get_session_config
+from experiment.remarks import check_solved, find_remarks
 from experiment.settings import Settings
 from train import run_training
 
@@ -39,7 +41,7 @@ def run(
     folder: RunFolder,
     *,
     started: float,
-    announce: Callable[[Model], None] = lambda model: None,
+    announce: Callable[[Model, list[str]], None] = lambda model, remarks: None,
     resume: bool = False,
     tensorboard: bool = False,
 ) -> dict[str, Any]:
@@ -49,7 +51,8 @@ def run(
         settings: The experiment's settings.
         folder: Where to write; it has been prepared.
         started: When the experiment began, by `time.perf_counter`.
-        announce: Called with the model before its training.
+        announce: Called with the model, and with what differs from what was asked for, before the
+            training.
         resume: Whether to continue the run in the folder.
         tensorboard: Whether to write summaries, too.
 
@@ -63,8 +66,11 @@ def run(
     tf.logging.set_verbosity(tf.logging.FATAL)  # one line tells of a lost checkpoint
     first_epoch = _get_first_epoch(settings, folder) if resume else 0
     with open_experiment(settings, first_epoch) as (sess, model):
+        if settings.task == "memory":
+            check_solved(getattr(test, name, None) for name in ("run_memory_test", "_is_recalled"))
+        remarks = find_remarks(settings, sess.graph)
         folder.begin(settings, keep_progress=resume, keep_results=first_epoch == settings.epochs)
-        announce(model)
+        announce(model, remarks)
         history = run_training(
             sess,
             settings.epochs,
@@ -86,6 +92,7 @@ def run(
         "seconds": round(time.perf_counter() - started, 2),
         "train_loss": history[-1].train_loss,
         **measured,
+        "remarks": remarks,
         "versions": {"python": platform.python_version(), "tensorflow": tf.__version__},
     }
     folder.write_result(result)

@@ -5,5 +5,6 @@ private/      the tests that are not handed out
 sandbox/      where students' code can do no harm
 classroom/    a class of archives
 gradebook/    what comes back
+similar/      whose work is alike
 handout/      what goes out
 """

@@ -12,11 +12,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from support.errors import ExplainedError
 from support.executors import dask_executor
-from support.terminal import Parser, add_executor_options
+from support.terminal import Parser, add_executor_options, share
+
+if TYPE_CHECKING:
+    from grading.classroom.graded import Graded
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,6 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
     grade.add_argument("--out", type=Path, required=True, metavar="GRADEBOOK", help="a folder")
     grade.add_argument("--only", metavar="GROUP", help="grade one group again")
     grade.add_argument("--fresh", action="store_true", help="grade all again")
+    add_table_options(grade)
     add_executor_options(grade, "submissions")
     grade.add_argument(
         "--no-sandbox",
@@ -54,6 +58,43 @@ def build_parser() -> argparse.ArgumentParser:
         " results, without grading.",
     )
     report.add_argument("out", type=Path, metavar="GRADEBOOK")
+    add_table_options(report)
+    export = commands.add_parser(
+        "export",
+        help="write points and feedback for an LMS",
+        description="Writes what an LMS imports, into the gradebook's folder export/. For Moodle:"
+        " the grading worksheet, filled in, and a zip of feedback files; for Canvas: the gradebook,"
+        " filled in. Without the LMS's own table, a table that finds students by their numbers.",
+    )
+    export.add_argument("out", type=Path, metavar="GRADEBOOK")
+    export.add_argument("lms", choices=["moodle", "canvas"])
+    export.add_argument(
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help="what the LMS has exported: Moodle's grading worksheet, Canvas's gradebook",
+    )
+    export.add_argument(
+        "--students",
+        type=Path,
+        metavar="FILE",
+        help="a table of the students' numbers and e-mail addresses or accounts, if the LMS does"
+        " not show the numbers",
+    )
+    export.add_argument("--assignment", metavar="NAME", help="the assignment's name in the LMS")
+    similar = commands.add_parser(
+        "similar",
+        help="list groups whose work is alike",
+        description="Lists pairs of groups whose code is alike beyond what the class has in"
+        " common, with both texts side by side. Why they are alike is for people to find out.",
+    )
+    similar.add_argument("out", type=Path, metavar="GRADEBOOK")
+    similar.add_argument(
+        "--least",
+        type=share,
+        metavar="X",
+        help="list pairs that are at least so alike, from 0 to 1 (0.5)",
+    )
     check = commands.add_parser(
         "check",
         help="check the whole set-up",
@@ -68,7 +109,30 @@ def build_parser() -> argparse.ArgumentParser:
         description="Writes an autograder as a zip file for Gradescope.",
     )
     bundle.add_argument("target", type=Path, metavar="OUT.zip")
+    bundle.add_argument(
+        "--results",
+        type=Path,
+        metavar="GRADEBOOK",
+        help="answer with this gradebook's results, if the same files are handed in there",
+    )
     return parser
+
+
+def add_table_options(parser: argparse.ArgumentParser) -> None:
+    """Adds --decimal and --separator: how gradebook.csv is written."""
+    parser.add_argument(
+        "--decimal",
+        choices=["point", "comma"],
+        default="point",
+        help="what stands before decimals in gradebook.csv (point)",
+    )
+    parser.add_argument(
+        "--separator",
+        choices=[",", ";"],
+        default=",",
+        help="what stands between the cells of gradebook.csv (,); a German spreadsheet takes"
+        " --decimal comma --separator ';'",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,6 +142,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "handout": run_handout,
         "grade": run_grade,
         "report": run_report,
+        "export": run_export,
+        "similar": run_similar,
         "check": run_check,
         "gradescope": run_gradescope,
     }[args.command]
@@ -108,13 +174,14 @@ def run_grade(args: argparse.Namespace) -> int:
     from grading.classroom.graded import GradebookError
     from grading.classroom.kept import open_gradebook
     from grading.classroom.result import OUR_FAULT
-    from grading.gradebook.gradebook import write_gradebook
+    from grading.gradebook.late import note_times
     from grading.sandbox.check import check_sandbox
     from grading.sandbox.process import end_children
 
     settings = Settings(only=args.only, fresh=args.fresh, sandboxed=not args.no_sandbox)
     try:
         with open_gradebook(args.out, args.submissions) as scratch:
+            check_tables(args.out, args.submissions)
             if args.no_sandbox:
                 print("grading: warning: the students' code has no sandbox", file=sys.stderr)
             elif args.scheduler is None:
@@ -126,7 +193,7 @@ def run_grade(args: argparse.Namespace) -> int:
                 print("grading: interrupted; the same command continues", file=sys.stderr)
                 end_children()
                 os._exit(130)  # whatever the threads do
-            print(write_gradebook(graded, args.out))
+            write(note_times(graded), args)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -144,10 +211,58 @@ def run_grade(args: argparse.Namespace) -> int:
 
 
 def run_report(args: argparse.Namespace) -> int:
-    from grading.gradebook.gradebook import read_class, write_gradebook
+    from grading.gradebook.gradebook import read_class
 
-    print(write_gradebook(read_class(args.out), args.out))
+    write(read_class(args.out), args)
     return 0
+
+
+def run_export(args: argparse.Namespace) -> int:
+    from grading.gradebook.lms.export import Request, export
+
+    request = Request(args.lms, args.table, args.students, args.assignment)
+    exported = export(args.out, request)
+    for remark in exported.remarks:
+        print(f"grading: warning: {remark}", file=sys.stderr)
+    for path in exported.paths:
+        print(path)
+    return 0
+
+
+def run_similar(args: argparse.Namespace) -> int:
+    from grading.similar.page import compare_class
+    from grading.similar.pairs import ALIKE
+
+    pairs, page = compare_class(args.out, ALIKE if args.least is None else args.least)
+    for pair in pairs:
+        print(f"{pair.alike:.2f}  {pair.first}  {pair.second}")
+    print(page)
+    return 0
+
+
+def check_tables(gradebook: Path, submissions: Path) -> None:
+    """Reads what people wrote beside the gradebook, so that an error in it is known at once."""
+    from grading.classroom.groups import find_groups, list_handed_in
+    from grading.gradebook.decisions import check_decisions
+
+    check_decisions(gradebook, [group.name for group in find_groups(list_handed_in(submissions))])
+
+
+def write(graded: Sequence[Graded], args: argparse.Namespace) -> None:
+    """Writes the gradebook's files, and says where; warns of those that somebody changed."""
+    from grading.gradebook import edits, overrides
+    from grading.gradebook.gradebook import write_gradebook
+    from grading.gradebook.tables import Form
+
+    written = write_gradebook(graded, args.out, Form(args.decimal, args.separator))
+    for name in written.edited:
+        print(
+            f"grading: warning: somebody changed {name}: it is written again, and the changed file"
+            f" is now in {args.out / edits.EDITED}. What is to count belongs in"
+            f" {args.out / overrides.FILE} ({','.join(overrides.COLUMNS)})",
+            file=sys.stderr,
+        )
+    print(written.table)
 
 
 def run_check(args: argparse.Namespace) -> int:
@@ -161,7 +276,7 @@ def run_check(args: argparse.Namespace) -> int:
 def run_gradescope(args: argparse.Namespace) -> int:
     from grading.gradescope import write_bundle
 
-    write_bundle(args.target)
+    write_bundle(args.target, args.results)
     print(f"wrote {args.target}")
     return 0
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import math
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
@@ -14,7 +16,17 @@ from support.executors import count_usable_cores
 
 
 class Parser(argparse.ArgumentParser):
-    """Answers wrong usage with one line."""
+    """Answers wrong usage with one line; an unknown option is named, with one that is like it."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        given = sys.argv[1:] if args is None else list(args)
+        known = self._option_string_actions
+        for option in [] if self._subparsers else (word.partition("=")[0] for word in given):
+            if option.startswith("--") and option not in known and not self.allow_abbrev:
+                alike = difflib.get_close_matches(option, known, n=1)
+                hint = f" (is {alike[0]} meant?)" if alike else ""
+                self.error(f"unrecognized arguments: {option}{hint}")
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
@@ -53,6 +65,7 @@ natural = _number(int, lambda number: number >= 0, "a whole number from 0")
 positive_int = _number(int, lambda number: number >= 1, "a whole number from 1")
 finite = _number(float, lambda number: True, "a finite number")
 not_negative = _number(float, lambda number: number >= 0, "a number from 0")
+share = _number(float, lambda number: 0 <= number <= 1, "a number from 0 to 1")
 positive = _number(float, lambda number: number > 0, "a positive number")
 
 

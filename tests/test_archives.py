@@ -15,6 +15,10 @@ from hypothesis import strategies as st
 
 from grading.classroom import archives
 from grading.classroom.archives import RefusedError
+from grading.classroom.arrivals import take_in
+from grading.classroom.groups import find_groups
+from grading.engine.parts import BASIC
+from grading.engine.submission import explain_missing
 
 WANTED = ("train.py", "rnn_cells/BasicRNNCell.py")
 TREE = {"train.py": b"solved = True\n", "rnn_cells/BasicRNNCell.py": b"class BasicRNNCell: ...\n"}
@@ -55,21 +59,54 @@ MAKERS = {"a.zip": make_zip, "a.tar.gz": make_tar, "a.TGZ": make_tar, "a": make_
 
 
 @pytest.mark.parametrize("name", MAKERS)
-@pytest.mark.parametrize("root", ["", "group 7/"])
-def test_the_files_asked_for_are_found_at_the_top_or_one_folder_down(name, root, tmp_path):
+@pytest.mark.parametrize("root", ["", "group 7/", "Übung/group 7/"])
+def test_the_files_asked_for_are_found_at_the_top_or_some_folders_down(name, root, tmp_path):
     litter = ["__MACOSX/._train.py", "._train.py", ".DS_Store", "__pycache__/train.cpython-311.pyc"]
-    more = {"answers.PDF": b"%PDF", "scans/1.jpg": b"JFIF", "runs/model.ckpt": b"weights"}
+    litter += [".pytest_cache/README.md", "runs/sin-lstm/train.py", ".venv/lib/train.py"]
+    more = {"answers.PDF": b"%PDF", "scans/1.jpg": b"JFIF", "weights/model.ckpt": b"weights"}
     files = {**TREE, **more, **dict.fromkeys(litter, b"litter")}
     path = MAKERS[name](tmp_path / name, {root + file: content for file, content in files.items()})
     content = archives.read(path, WANTED)
     assert content.files == TREE
     assert content.laid_aside == {root + n: more[n] for n in ("answers.PDF", "scans/1.jpg")}
-    assert content.others == ["runs/model.ckpt"]
+    assert content.others == ["weights/model.ckpt"]
+    assert content.root == root
 
 
 def test_what_is_missing_is_just_not_there(tmp_path):
-    path = make_zip(tmp_path / "a.zip", {"sub/deeper/train.py": b"", "notes.txt": b""})
+    path = make_zip(tmp_path / "a.zip", {"sub/my_train.py": b"", "notes.txt": b""})
     assert archives.read(path, WANTED).files == {}
+
+
+@pytest.mark.parametrize(
+    ("files", "flags"),
+    [
+        (["train.py"], []),
+        (["group 7/train.py"], []),
+        (["a/b/train.py", "a/b/.venv/pyvenv.cfg", "runs/x.png"], ["in a/b/: move them to the top"]),
+        (["train.py", "x.ckpt"], ["more than code: x.ckpt"]),
+    ],
+)
+def test_a_person_is_asked_to_look_at_what_is_odd(files, flags, tmp_path):
+    path = make_zip(tmp_path / "11111_22222_33333.zip", dict.fromkeys(files, b""))
+    (group,) = find_groups([path])
+    arrival = take_in(group, tmp_path)
+    assert arrival.submission.files == {"train.py": b""}
+    assert len(arrival.flags) == len(flags)
+    assert all(flag in found for flag, found in zip(flags, arrival.flags, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("file", "there", "advice"),
+    [
+        ("train.py", "code/train.py", "(is code/train.py meant? then move it to the top)"),
+        (BASIC, "BasicRNNCell.py", "(is BasicRNNCell.py meant? then move it to rnn_cells/)"),
+        (BASIC, "rnn_cells/basic_rnn_cell.py", "basic_rnn_cell.py meant? then rename it)"),
+        (BASIC, "notes.py", f"there is no file {BASIC}"),
+    ],
+)
+def test_the_advice_on_a_missing_file_is_what_helps(file, there, advice):
+    assert explain_missing(file, [there]).endswith(advice)
 
 
 def link(info):

@@ -23,7 +23,14 @@ from grading.__main__ import main as command_line
 from grading.__main__ import share_processors
 from grading.classroom import grade, kept
 from grading.classroom.graded import GradebookError, Graded
-from grading.classroom.groups import Group, find_groups, read_name
+from grading.classroom.groups import (
+    Group,
+    GroupError,
+    find_groups,
+    find_name,
+    list_handed_in,
+    read_name,
+)
 from grading.classroom.result import GRADED, OUR_FAULT, REFUSED, Result
 from grading.engine import builder
 from grading.engine.build import Build, Probe
@@ -62,14 +69,17 @@ NAMES = {
     "7654321_54321_123456_99999.tar.gz": ("123456_54321_7654321_99999", 0),
     "11111_22222_33333": ("11111_22222_33333", 0),
     "11111_22222.zip": ("11111_22222", 1),
-    "1_2_3_4_5.zip": ("1_2_3_4_5", 2),
+    "1_2_3_4_5.zip": ("1_2_3_4_5", 1),
     "11111-22222-33333.tgz": ("11111_22222_33333", 1),
     "group 11111_22222_33333 (1).zip": ("11111_22222_33333", 1),
-    "11111_11111_22222.zip": ("11111_22222", 2),
+    "11111_11111_22222.zip": ("11111_22222", 1),
     "１１１１１_22222_33333.zip": ("11111_22222_33333", 1),  # in full width
-    "=1+1.zip": ("1-1-", 2),
-    "Lösung.zip": ("Losung-", 2),
-    "….zip": ("no-name-", 2),
+    "=1+1.zip": ("1-1-", 1),
+    "Größte Lösung.zip": ("Größte-Lösung-", 1),
+    "Gro\u0308ße.zip": ("Größe-", 1),  # as macOS writes it
+    "….zip": ("no-name-", 1),
+    "решение.zip": ("no-name-", 1),
+    "Ada Love_1234567_assignsubmission_file_11111_22222_33333.zip": ("11111_22222_33333", 0),
     "_".join(map(str, range(10_000, 10_040))) + ".zip": ("10000_10001_", 1),
     b"11111_22222_33333_\xfc.zip".decode("utf-8", "surrogateescape"): ("11111_22222_33333", 1),
 }
@@ -104,6 +114,53 @@ def test_the_latest_of_a_group_counts_and_shared_numbers_are_flagged(tmp_path):
     assert any("handed in 2 times" in flag and names[1] in flag for flag in first.flags)
     assert any("33333 is also in 33333_44444_55555" in flag for flag in first.flags)
     assert any("33333 is also in 11111_22222_33333" in flag for flag in second.flags)
+
+
+def test_a_group_is_called_by_its_name_or_by_the_number_of_a_member():
+    names = ["11111_22222_33333", "33333_44444", "Größe-0a1b2c"]
+    assert find_name(names, "11111_22222_33333") == names[0]
+    assert find_name(names, "22222") == names[0]
+    assert find_name(names, "Größe-0a1b2c") == names[2]
+    with pytest.raises(GroupError, match="33333 is in 11111_22222_33333 and in 33333_44444"):
+        find_name(names, "33333")
+    with pytest.raises(GroupError, match="no group 1111: give a name like"):
+        find_name(names, "1111")
+
+
+def test_what_moodle_has_downloaded_is_taken_out_of_its_folders(tmp_path):
+    for name in ("Ada Lovelace_123456_assignsubmission_file_", "Böhm_654321_assignsubmission_file"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "Ada Lovelace_123456_assignsubmission_file_" / "11111_22222_33333.zip").touch()
+    (tmp_path / "Böhm_654321_assignsubmission_file" / "44444_55555_66666.zip").touch()
+    (tmp_path / "77777_88888_99999").mkdir()
+    groups = find_groups(list_handed_in(tmp_path))
+    names = ["11111_22222_33333", "44444_55555_66666", "77777_88888_99999"]
+    assert [group.name for group in groups] == names
+    assert not any(group.flags for group in groups)
+
+
+def test_only_what_points_depend_on_makes_a_grading_worth_repeating(monkeypatch, tmp_path):
+    def hash_course(old, new):
+        assert old in SETTINGS
+        path = tmp_path / "course.toml"
+        path.write_text(SETTINGS.replace(old, new))
+        monkeypatch.setattr(kept.course, "PATH", path)
+        monkeypatch.setattr(kept, "find_files", lambda *_, **__: {"course.toml": path})
+        return kept.hash_grader()
+
+    as_it_is = hash_course("[groups]", "[groups]")
+    assert hash_course("members = [3, 4]", "members = [2, 4]") == as_it_is
+    assert hash_course("# The global norm", "# The norm") == as_it_is
+    assert hash_course("clip_norm = 5.0", "clip_norm = 4.0") != as_it_is
+
+
+def test_comments_do_not_make_a_grading_worth_repeating(monkeypatch, tmp_path):
+    def hash_source(text):
+        (tmp_path / "judge.py").write_text(text)
+        monkeypatch.setattr(kept, "find_files", lambda *_, **__: {"x.py": tmp_path / "judge.py"})
+        return kept.hash_grader()
+
+    assert hash_source("x = 1  # one\n") == hash_source("x = 1\n") != hash_source("x = 2\n")
 
 
 # --- the settings -------------------------------------------------------------------------------
@@ -292,7 +349,8 @@ def test_names_of_any_encoding_are_written(tmp_path):
     path = Path(b"\xfc<b>.zip".decode("utf-8", "surrogateescape"))
     entry = entry._replace(group=entry.group._replace(path=path))
     gradebook.write_gradebook([entry], tmp_path)
-    assert "&#60;b&#62;.zip" in (tmp_path / "feedback" / f"{entry.group.name}.md").read_text()
+    assert "?<b>.zip" in (tmp_path / "feedback" / f"{entry.group.name}.txt").read_text()
+    assert "&lt;b&gt;.zip" in (tmp_path / "feedback" / f"{entry.group.name}.html").read_text()
     assert b";" not in (tmp_path / "gradebook.csv").read_bytes()
 
 
@@ -300,7 +358,7 @@ def test_a_class_can_be_written_again_from_its_results(tmp_path):
     entries = [make_entry(flags=["more than code: x.ckpt"]), make_entry("no-name")]
     gradebook.write_gradebook(entries, tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    (tmp_path / "feedback" / "gone.md").write_text("of a group that is not there any more")
+    (tmp_path / "feedback" / "gone.txt").write_text("of a group that is not there any more")
     gradebook.write_gradebook(gradebook.read_class(tmp_path), tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
@@ -319,13 +377,17 @@ def test_results_are_as_gradescope_wants_them(tmp_path):
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium: apt install chromium")
 @pytest.mark.parametrize("width", [1200, 390])
 def test_the_overview_opens_in_a_browser(width, tmp_path):
-    entries = [make_entry(), make_entry("44444_55555_66666", flags=["<b>odd</b>"])]
+    verdict = lose_all("<script>alert(1)</script>" + "a_name_without_a_blank" * 50)
+    long = make_entry("44444_55555_66666", ["<b>odd</b>"], Result(GRADED, verdict=verdict))
+    entries = [make_entry(), long]
     page = tmp_path / "overview.html"
     page.write_text(
         overview.make_overview(entries)
-        + "<script>document.title = [document.documentElement.scrollWidth <= innerWidth,"
-        " document.querySelectorAll('details').length,"
-        " document.querySelector('details summary').innerText].join('|')</script>"
+        + "<script>const all = s => [...document.querySelectorAll(s)];"
+        " all('details').forEach(group => group.open = true);"
+        " document.title = [document.documentElement.scrollWidth <= innerWidth,"
+        " Math.min(...all('.row > div:nth-child(3)').map(title => title.clientWidth)),"
+        " all('details').length, all('details summary')[0].innerText].join('|')</script>"
     )
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
     options += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -338,8 +400,9 @@ def test_the_overview_opens_in_a_browser(width, tmp_path):
         timeout=120,
     ).stdout
     title = dom.partition("<title>")[2].partition("</title>")[0]
-    fits, nbr_groups, first = title.split("|")
+    fits, narrowest, nbr_groups, first = title.split("|")
     assert (fits, nbr_groups) == ("true", "2")
+    assert int(narrowest) > 150  # pixels of a part's title, beside the longest reason
     assert first.startswith("44444_55555_66666")  # the flagged one
     assert "<script>alert" not in dom
 
@@ -402,7 +465,7 @@ PREPARATIONS = {"graded_class": grade_on_a_cluster} if may_make_namespaces() els
 @needs_sandbox
 def test_a_cluster_grades_a_class(graded_class):
     assert get_totals(graded_class) == TOTALS
-    feedback = (graded_class / "feedback" / "44444_55555_66666.md").read_text()
+    feedback = (graded_class / "feedback" / "44444_55555_66666.txt").read_text()
     assert "importing train.py killed the process (SIGABRT)" in feedback
 
 

@@ -3,8 +3,11 @@
 import contextlib
 import importlib.util
 import io
+import os
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -99,6 +102,18 @@ def read_cells(text):
     """The rows of a page's tables, without their padding and headers."""
     rows = [line.strip("| ").split("|") for line in text.splitlines() if line.startswith("|")]
     return {tuple(cell.strip() for cell in row) for row in rows if set("".join(row)) - set("-: ")}
+
+
+def test_the_readmes_example_runs_where_it_says_and_prints_nothing_else():
+    example = re.search(r"^```python\n(.*?)^```", TEXTS["README.md"], re.MULTILINE | re.DOTALL)[1]
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    process = subprocess.run(
+        [sys.executable, "-c", example], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert (process.returncode, process.stderr) == (0, "")
+    losses = [float(line) for line in process.stdout.splitlines()]
+    assert len(losses) == 10
+    assert losses == sorted(losses, reverse=True)
 
 
 def test_the_readme_is_for_people_in_a_hurry():

@@ -26,7 +26,7 @@ from grading.engine.manifest import BUILD, GRADESCOPE, HANDOUT, JUDGE, ONE_GRADI
 from grading.engine.parts import PARTS, TOTAL
 from grading.engine.text import tell_apart
 from grading.handout import handout
-from grading.handout.regions import BEGIN, END, RegionError, find_regions, strip
+from grading.handout.regions import BEGIN, END, RegionError, fill, find_regions, strip
 from grading.private import expected
 from grading.private.oracle import MISTAKES, RIGHT, with_forget_bias
 from grading.private.roles import NoRoleError, find_roles
@@ -336,6 +336,68 @@ def test_the_program_of_the_handout_names_the_first_gap(unzipped_handout, cell, 
     )
     assert process.returncode == 1
     assert process.stderr.splitlines() == [f"main.py: error: part {gap}.__init__"]
+
+
+@pytest.fixture
+def solved_handout(unzipped_handout, tmp_path):
+    """A handout in which all but (g) is solved."""
+    folder = shutil.copytree(unzipped_handout, tmp_path / "solved")
+    for file in SUBMITTED_FILES:
+        (folder / file).write_text(strip_part("g", (ROOT / file).read_text(), file))
+    return folder
+
+
+def strip_part(part, source, file):
+    """A file in which one part is not solved."""
+    if PARTS[part].file != file:
+        return source
+    return fill(source, file, part, f'raise NotImplementedError("part ({part})")')
+
+
+def test_what_is_handed_in_is_looked_at_and_packed(solved_handout):
+    (solved_handout / "answers.pdf").write_bytes(b"%PDF-1.4")
+    arguments = ["33333", "11111", "22222", "--with", "answers.pdf"]
+    process = run_python("-m", "handin", *arguments, cwd=solved_handout)
+    assert (process.returncode, process.stderr) == (0, "")
+    lines = process.stdout.splitlines()
+    assert lines[6] == "(g) 0/1  loss of the memory task  not solved yet: part (g)"
+    assert lines[-2:] == [
+        "    14/15  by the public tests",
+        "wrote 11111_22222_33333.zip: hand in this file",
+    ]
+    with zipfile.ZipFile(solved_handout / "11111_22222_33333.zip") as archive:
+        assert sorted(archive.namelist()) == sorted([*SUBMITTED_FILES, "answers.pdf"])
+        content = archive.read("train.py").decode()
+        assert content == (solved_handout / "train.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["11111", "22222"], "a group has 3 to 4 members, these are 2 numbers"),
+        (["1", "22222", "33333"], "1 is no matriculation number: it has 5 to 7 digits"),
+        (["11111", "11111", "22222"], "a number is there twice"),
+        (["11111", "22222", "33333", "--with", "train.py"], "train.py is no file of these kinds"),
+        (["11111", "22222", "33333"], "train.py:1: invalid syntax"),
+    ],
+)
+def test_what_cannot_be_handed_in_is_said_in_a_line(arguments, reason, unzipped_handout, tmp_path):
+    folder = shutil.copytree(unzipped_handout, tmp_path / "handout")
+    if "syntax" in reason:
+        (folder / "train.py").write_text("def (\n")
+    process = run_python("-m", "handin", *arguments, cwd=folder)
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"handin: error: {reason}")
+    assert process.stderr.count("\n") == 1
+    assert not list(folder.glob("*.zip"))
+
+
+def test_the_handouts_readme_says_all_that_a_student_needs():
+    readme = handout.make_readme(COURSE)
+    for text in ("c_t = f_t ⊙ c_{t-1} + i_t ⊙ j_t", "␣ ␣ ␣ ␣ ␣ ␣ ␣ 3 1 4", "python -m handin"):
+        assert text in readme
+    assert "Groups of 3 to 4 hand in one archive" in readme
+    assert "Groups of 2 to 2" in handout.make_readme(COURSE._replace(members=(2, 2)))
 
 
 def test_the_handouts_readme_names_the_courses_points_and_norm():

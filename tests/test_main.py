@@ -642,7 +642,7 @@ def test_an_unforeseen_error_is_a_line_or_with_debug_a_traceback(tmp_path, capsy
     monkeypatch.setattr(test, "get_mean_loss", broken)
     assert run(tmp_path, "--task sin --cell basic", *TINY) == 1
     message = only_line(capsys.readouterr().err)
-    assert message == "main.py: error: TypeError: this is broken (--debug shows where)\n"
+    assert message.startswith("main.py: error: TypeError: this is broken (--debug shows the")
     with pytest.raises(TypeError, match="this is broken"):
         run(tmp_path, "--task sin --cell basic --debug", *TINY)
 
@@ -653,9 +653,9 @@ def test_nothing_but_ones_own_lines_is_printed(tmp_path):
     printed, error = process.communicate()
     assert process.returncode == 0
     assert error == ""
-    first, *_, continuation, last = printed.splitlines()
+    first, *figures, last = printed.splitlines()
     assert first.startswith("sin task, basic (linear) cell with 4 hidden units: 29 parameters")
-    assert "1,000 curves, 100 samples each" in continuation
+    assert any("1,000 curves, 100 samples each" in line for line in figures)
     assert last.startswith("plots ")
 
 

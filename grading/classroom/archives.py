@@ -41,8 +41,12 @@ MAX_DEPTH = 12
 MAX_NAME = 255
 """Characters of a path in an archive."""
 
-LITTER = re.compile(r"(^|/)(__MACOSX|__pycache__|\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)(/|$)")
-"""What operating systems and Python leave behind; it is ignored."""
+LITTER = re.compile(
+    r"(^|/)(__MACOSX|\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*"
+    r"|__pycache__|\.(pytest|mypy|ruff)_cache|\.ipynb_checkpoints|\.?venv|runs"
+    r"|\.git|\.gitignore|\.idea|\.vscode)(/|$)"
+)
+"""What operating systems, Python, editors and runs leave behind; it is ignored."""
 LAID_ASIDE = (".pdf", ".png", ".jpg", ".jpeg", ".heic")
 """The pen-and-paper part."""
 
@@ -63,6 +67,8 @@ class Content(NamedTuple):
     """The pen-and-paper part, by path."""
     others: list[str]
     """The paths of everything else."""
+    root: str = ""
+    """The folder in which all of it lies; a slash ends it."""
 
 
 def read(path: Path, wanted: Collection[str]) -> Content:
@@ -70,7 +76,7 @@ def read(path: Path, wanted: Collection[str]) -> Content:
 
     Args:
         path: The archive or folder.
-        wanted: The paths of the files that the exercise asks for; they may lie one folder down.
+        wanted: The paths of the files that the exercise asks for; they may lie some folders down.
 
     Raises:
         RefusedError: If it is not such an archive, is damaged, too large, or holds suspect things.
@@ -96,13 +102,14 @@ def read(path: Path, wanted: Collection[str]) -> Content:
 
 
 def _sort_out(files: dict[str, bytes], wanted: Collection[str]) -> Content:
-    """Separates what is asked for, at the top or one folder down, from the rest."""
-    roots = ["", *sorted({f"{name.partition('/')[0]}/" for name in files if "/" in name})]
+    """Separates what is asked for, in the one folder that has most of it, from the rest."""
+    found = {name.removesuffix(file) for name in files for file in wanted if name.endswith(file)}
+    roots = ["", *sorted(folder for folder in found if folder.endswith("/"))]
     root = max(roots, key=lambda folder: sum(folder + name in files for name in wanted))
     taken = {name: files.pop(root + name) for name in wanted if root + name in files}
     laid_aside = {n: content for n, content in files.items() if n.lower().endswith(LAID_ASIDE)}
     others = [name.removeprefix(root) for name in sorted(files.keys() - laid_aside.keys())]
-    return Content(taken, laid_aside, others)
+    return Content(taken, laid_aside, others, root)
 
 
 def _clean(name: str) -> str:

@@ -72,6 +72,8 @@ def get_flags(content: archives.Content) -> list[str]:
     flags = []
     if not content.files:
         flags.append("none of the exercise's files is in it")
+    if content.root.count("/") > 1:
+        flags.append(f"the files lie in {printable(content.root, 60)}: move them to the top")
     odd = [printable(name, 60) for name in content.others if not name.endswith(CODE)]
     if odd:
         more = f" and {len(odd) - LISTED} more" if len(odd) > LISTED else ""

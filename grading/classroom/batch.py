@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from grading.classroom import archives
 from grading.classroom.arrivals import take_in
 from grading.classroom.grade import Task
-from grading.classroom.graded import GradebookError, Graded
-from grading.classroom.groups import find_groups
-from grading.classroom.kept import ASIDE, KEPT, Kept, logger
+from grading.classroom.graded import ASIDE, CODE, GradebookError, Graded
+from grading.classroom.groups import find_groups, find_name, list_handed_in
+from grading.classroom.kept import KEPT, Kept, keep_code, logger
 from grading.classroom.result import NOT_YET, OUR_FAULT, Result
 from grading.engine.build import PART_LIMIT
 from grading.engine.submission import Submission
@@ -29,7 +28,7 @@ class Settings(NamedTuple):
     """How a class is graded."""
 
     only: str | None = None
-    """The name of the one group to grade again."""
+    """The one group to grade again: its name, or the number of a member."""
     fresh: bool = False
     """Whether to grade all again."""
     sandboxed: bool = True
@@ -56,21 +55,23 @@ def grade_class(folder: Path, gradebook: Path, submit: Submit, settings: Setting
         are `NOT_YET`.
 
     Raises:
-        GradebookError: If the folder is empty, or lacks the one group.
+        GradebookError: If the folder is empty.
+        GroupError: If it lacks the one group.
         OSError: If the folder cannot be read, or the gradebook not written.
     """
-    groups = find_groups(path for path in folder.iterdir() if not archives.LITTER.search(path.name))
+    groups = find_groups(list_handed_in(folder))
     if not groups:
         raise GradebookError(f"{folder} is empty: put the groups' archives there")
-    if settings.only not in (None, *(group.name for group in groups)):
-        raise GradebookError(
-            f"there is no group {settings.only}: give a name like {groups[0].name}"
-        )
+    if settings.only is not None:
+        only = find_name((group.name for group in groups), settings.only)
+        settings = settings._replace(only=only)
     arrivals = {group.name: take_in(group, gradebook / ASIDE) for group in groups}
     listed = {name for arrival in arrivals.values() for name in arrival.aside}
     for path in (gradebook / ASIDE).iterdir():
         if path.name not in listed:
             path.unlink()
+    submissions = {name: a.submission for name, a in arrivals.items() if a.submission}
+    keep_code(gradebook / CODE, submissions)
     kept = Kept(gradebook / KEPT)
     results: dict[str, Result] = {}
     tasks: dict[str, Task] = {}

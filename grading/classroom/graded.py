@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from grading.classroom.groups import Group
@@ -17,8 +18,37 @@ class GradebookError(ExplainedError):
     """There is nothing to grade, no place for a gradebook, or no gradebook."""
 
 
+ASIDE = "aside"
+"""The gradebook's folder of pen-and-paper parts."""
+CODE = "code"
+"""The gradebook's folder of the files that are graded, by group."""
+LATE = "late"
+"""What may be decided beside the parts: the points that lateness costs."""
+
+
+class Override(NamedTuple):
+    """What a person decided on a part, or on lateness."""
+
+    points: float
+    reason: str
+
+
+class Lateness(NamedTuple):
+    """When a group handed in, and what that costs."""
+
+    time: str
+    source: str
+    """Where the time comes from."""
+    days: int
+    """Days after the deadline; a day that has begun counts."""
+    points: float
+    """What is deducted."""
+    rule: str
+    """Why; empty if it is not late."""
+
+
 class Graded(NamedTuple):
-    """A group and its result."""
+    """A group, its result, and what people and the deadline make of it."""
 
     group: Group
     flags: tuple[str, ...]
@@ -26,9 +56,42 @@ class Graded(NamedTuple):
     aside: tuple[str, ...]
     """The files of the pen-and-paper part, by their names in the gradebook."""
     result: Result
+    handed_in: float | None = None
+    """The date of the file, in seconds since 1970; None if nobody needs it."""
+    overrides: Mapping[str, Override] = MappingProxyType({})
+    """By part; they stand in no record, as people change them."""
+    lateness: Lateness | None = None
+    """None if there is no deadline, or no time; it stands in no record either."""
 
     def get_points(self) -> dict[str, float]:
-        """Points by part; empty if there is no verdict, and the group is not to blame."""
+        """Points by part; empty if one has none, and the group is not to blame."""
+        decided = {part: self.overrides[part].points for part in self.overrides if part in PARTS}
+        points = {**self.get_judged_points(), **decided}
+        return {part: points[part] for part in PARTS} if len(points) == len(PARTS) else {}
+
+    def get_deduction(self) -> float:
+        """What lateness costs; never more than all points."""
+        decided = self.overrides.get(LATE)
+        cost = decided.points if decided else self.lateness.points if self.lateness else 0
+        return min(cost, sum(self.get_points().values()))
+
+    def get_total(self) -> float | None:
+        """All points without those deducted; None if there are none."""
+        points = self.get_points()
+        return sum(points.values()) - self.get_deduction() if points else None
+
+    def get_decisions(self) -> list[str]:
+        """What people decided, with their reasons."""
+        judged = self.get_judged_points()
+        lines = []
+        for part, override in self.overrides.items():
+            before = f" instead of {judged[part]:g}" if part in judged else ""
+            shown = f"({part})" if part in PARTS else part
+            lines.append(f"{shown} {override.points:g}{before}, by hand: {override.reason}")
+        return lines
+
+    def get_judged_points(self) -> dict[str, float]:
+        """Points by part without any correction; empty if there is no verdict."""
         if self.result.status in (OUR_FAULT, NOT_YET):
             return {}
         if self.result.verdict is None:
@@ -53,9 +116,10 @@ class Graded(NamedTuple):
         return [*self.get_remarks(), *self.group.flags, *unsafe]
 
     def to_record(self) -> dict[str, Any]:
-        """Plain data; only the path's name is kept."""
+        """Plain data, without what people decide; only the path's name is kept."""
         group = {**self.group._asdict(), "path": self.group.path.name}
-        return {**self._asdict(), "group": group, "result": self.result._asdict()}
+        kept = {name: getattr(self, name) for name in ("flags", "aside", "handed_in")}
+        return {**kept, "group": group, "result": self.result._asdict()}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Graded:
@@ -75,4 +139,5 @@ class Graded(NamedTuple):
             flags=tuple(record["flags"]),
             aside=tuple(record["aside"]),
             result=Result(**record["result"]),
+            handed_in=record.get("handed_in"),
         )

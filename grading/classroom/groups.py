@@ -16,14 +16,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from grading.classroom.archives import SUFFIXES
+from grading.classroom.archives import LITTER, SUFFIXES
 from grading.engine.course import COURSE
 from grading.engine.text import printable
+from support.errors import ExplainedError
 
 NUMBER = re.compile("(?<![0-9])[0-9]{{{},{}}}(?![0-9])".format(*COURSE.digits))
 """A matriculation number."""
 LONGEST_NAME = 80
 """Characters of a group's name."""
+MOODLE = re.compile(r"[^_]*_[0-9]+_assignsubmission_file_?")
+"""How Moodle begins the names of what it has downloaded; a folder has only this."""
+
+
+class GroupError(ExplainedError):
+    """There is no such group."""
 
 
 class Group(NamedTuple):
@@ -31,10 +38,41 @@ class Group(NamedTuple):
 
     name: str
     """The numbers, in order and joined by underscores, or else the archive's own name. It has only
-    letters, digits, `_`, `-` and `.`, so that files can be named after it."""
+    Latin letters, digits, `_` and `-`, so that files can be named after it."""
     numbers: tuple[str, ...]
     path: Path
     flags: tuple[str, ...]
+
+
+def list_handed_in(folder: Path) -> list[Path]:
+    """The archives and folders that were handed in; they may lie in the folders that Moodle makes.
+
+    Raises:
+        OSError: If a folder cannot be read.
+    """
+    paths = []
+    for path in folder.iterdir():
+        downloaded = MOODLE.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+        paths += path.iterdir() if downloaded else [path]
+    return [path for path in paths if not LITTER.search(path.name)]
+
+
+def find_name(names: Iterable[str], wanted: str) -> str:
+    """The name of the group that is called so, or has a member of this number.
+
+    Raises:
+        GroupError: If no group does, or more than one.
+    """
+    names = list(names)
+    if wanted in names:
+        return wanted
+    found = [name for name in names if wanted in name.split("_")]
+    if len(found) > 1:
+        raise GroupError(f"{wanted} is in {' and in '.join(found)}: give the group's name")
+    if not found:
+        example = f": give a name like {names[0]}, or the number of a member" if names else ""
+        raise GroupError(f"there is no group {wanted}{example}")
+    return found[0]
 
 
 def find_groups(paths: Iterable[Path]) -> list[Group]:
@@ -65,19 +103,22 @@ def find_groups(paths: Iterable[Path]) -> list[Group]:
 
 
 def read_name(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The matriculation numbers in a path's name, in order, and what is odd about it."""
+    """The matriculation numbers in a path's name, in order, and what is odd about it, if anything.
+
+    All that is odd about a name is one flag.
+    """
     stem = _get_stem(path)
     found = NUMBER.findall(unicodedata.normalize("NFKC", stem))
     numbers = tuple(sorted(set(found)))
-    flags = []
-    if stem != "_".join(found):
-        flags.append("the name should be the group's matriculation numbers, mn1_mn2_mn3")
-    if len(found) != len(numbers):
-        flags.append("a number is in the name twice")
     smallest, largest = COURSE.members
-    if not smallest <= len(numbers) <= largest:
-        flags.append(f"a group of {len(numbers)}, not of {smallest} to {largest}")
-    return numbers, tuple(flags)
+    is_size_wrong = not smallest <= len(numbers) <= largest
+    if stem != "_".join(found) or len(found) != len(numbers):
+        size = f" (it has {len(numbers)} of them)" if is_size_wrong else ""
+        flag = f"the name should be the group's {smallest} to {largest} matriculation numbers"
+        return numbers, (f"{flag}, mn1_mn2_mn3{size}",)
+    if is_size_wrong:
+        return numbers, (f"a group of {len(numbers)}, not of {smallest} to {largest}",)
+    return numbers, ()
 
 
 def _name(path: Path, numbers: Sequence[str]) -> str:
@@ -91,10 +132,12 @@ def _name(path: Path, numbers: Sequence[str]) -> str:
 
 def _get_stem(path: Path) -> str:
     suffix = next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), "")
-    return path.name[: len(path.name) - len(suffix)]
+    stem = path.name[: len(path.name) - len(suffix)]
+    downloaded = MOODLE.match(stem)
+    return stem[downloaded.end() :] if downloaded and downloaded.end() < len(stem) else stem
 
 
 def _make_plain(text: str) -> str:
-    """A name that a file may have on any system."""
-    ascii_only = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", ascii_only)[:LONGEST_NAME].strip("-") or "no-name"
+    """A name that a file may have on any system; of all letters, only Latin ones are kept."""
+    plain = re.sub(r"[^A-Za-z0-9_À-ÖØ-öø-ž-]+", "-", unicodedata.normalize("NFKC", text))
+    return plain[:LONGEST_NAME].strip("-") or "no-name"

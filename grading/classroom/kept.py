@@ -6,6 +6,7 @@ continues where an earlier one was stopped, whatever stopped it.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import fcntl
 import hashlib
@@ -14,14 +15,16 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from grading.classroom.grade import Task
-from grading.classroom.graded import GradebookError
+from grading.classroom.graded import ASIDE, GradebookError
 from grading.classroom.result import Result
+from grading.engine import course
 from grading.engine.manifest import ONE_GRADING, SUBMITTED_FILES
-from support.files import UNFINISHED, find_files, write_json
+from grading.engine.submission import Submission
+from support.files import UNFINISHED, find_files, replacing, write_json
 
 logger = logging.getLogger("grading")
 logger.setLevel(logging.INFO)
@@ -30,8 +33,6 @@ KEPT = ".kept"
 """The folder of finished results."""
 WORK = ".work"
 """The folder of all temporary files."""
-ASIDE = "aside"
-"""The folder of pen-and-paper parts."""
 LOCK = ".lock"
 """The file that is locked during a grading."""
 LOG = "log.txt"
@@ -75,6 +76,32 @@ def open_gradebook(folder: Path, submissions: Path) -> Iterator[Path]:
             log.close()
 
 
+def keep_code(folder: Path, submissions: Mapping[str, Submission]) -> None:
+    """Keeps the files that are graded, for people to read, and removes all others.
+
+    Args:
+        folder: For the code.
+        submissions: By the group's name.
+    """
+    files = {
+        folder / name / file: content
+        for name, submission in submissions.items()
+        for file, content in submission.files.items()
+    }
+    folders = [path for path in folder.glob("*") if path.is_dir()]
+    for path in (path for group in folders for path in [*group.rglob("*")]):
+        if path.is_file() and path not in files:
+            path.unlink()
+    for group in folders:
+        if group.name not in submissions:
+            shutil.rmtree(group)
+    for path, content in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or path.read_bytes() != content:
+            with replacing(path) as unfinished:
+                unfinished.write_bytes(content)
+
+
 class Kept:
     """Finished results, by a hash of the task and of the grader."""
 
@@ -107,8 +134,16 @@ class Kept:
 
 
 def hash_grader() -> str:
-    """A hash of all that points depend on, without the submission."""
+    """A hash of all that points depend on, without the submission.
+
+    Comments in the sources, and settings that only name or present something, do not count.
+    """
     digest = hashlib.sha256(f"{sys.version} {importlib.metadata.version('tensorflow')}".encode())
     for name, file in find_files(*ONE_GRADING, without=SUBMITTED_FILES).items():
-        digest.update(name.encode() + file.read_bytes())
+        content = file.read_bytes()
+        if file == course.PATH:
+            content = repr(course.read(file).get_what_points_depend_on()).encode()
+        elif file.suffix == ".py":
+            content = ast.dump(ast.parse(content)).encode()
+        digest.update(name.encode() + content)
     return digest.hexdigest()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -35,6 +37,17 @@ class CourseError(ExplainedError):
     """`course.toml` says something impossible."""
 
 
+class LateRule(NamedTuple):
+    """The deadline, and what lateness costs; the fields are those of `[late]`."""
+
+    deadline: datetime
+    timezone: str
+    points_a_day: float = 0
+    percent_a_day: float = 0
+    grace_days: int = 0
+    latest_days: int | None = None
+
+
 class Course(NamedTuple):
     """What a course may change; the fields are those of `course.toml`."""
 
@@ -50,6 +63,13 @@ class Course(NamedTuple):
     total: float
     points: dict[str, dict[str, float]]
     """By part and criterion."""
+    late: LateRule | None = None
+    """None if there is no deadline."""
+
+    def get_what_points_depend_on(self) -> dict[str, Any]:
+        """The settings that decide how a submission is judged."""
+        elsewhere = ("members", "digits", "late")
+        return {name: value for name, value in self._asdict().items() if name not in elsewhere}
 
 
 def read(path: Path = PATH) -> Course:
@@ -61,11 +81,13 @@ def read(path: Path = PATH) -> Course:
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
         points = dict(settings.pop("points"))
+        late = settings.pop("late", None)
         flat = {name: value for table in settings.values() for name, value in table.items()}
         course = Course(
             **{name: tuple(v) if isinstance(v, list) else v for name, v in flat.items()},
             total=points.pop("total"),
             points=points,
+            late=None if late is None else _read_late(**late),
         )
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CourseError(f"{path.name}: {error}") from None
@@ -94,10 +116,41 @@ def _find_problems(course: Course) -> list[str]:
         sizes = getattr(course, name)
         if not all(_is_number(size, 1) for size in sizes) or sorted(sizes) != list(sizes):
             problems.append(f"[groups] {name} must be two numbers, the smaller first")
+    problems += [] if course.late is None else _find_problems_of_late(course.late)
     if not _is_number(course.clip_norm, 1e-6):
         problems.append("[readings] clip_norm must be a positive number")
     if not course.basic_activations or set(course.basic_activations) - set(ACTIVATIONS):
         problems.append(f"[readings] basic_activations must be some of {list(ACTIVATIONS)}")
+    return problems
+
+
+def _read_late(**table: Any) -> LateRule:
+    """The rule, with the deadline in its time zone."""
+    rule = LateRule(**table)
+    try:
+        zone = ZoneInfo(rule.timezone)
+    except (ZoneInfoNotFoundError, ValueError, TypeError):
+        raise CourseError(
+            f"{PATH.name}: [late] timezone must be one like Europe/Berlin, not {rule.timezone!r}"
+        ) from None
+    if isinstance(rule.deadline, datetime) and rule.deadline.tzinfo is None:
+        return rule._replace(deadline=rule.deadline.replace(tzinfo=zone))
+    return rule
+
+
+def _find_problems_of_late(rule: LateRule) -> list[str]:
+    problems = []
+    if not isinstance(rule.deadline, datetime):
+        problems.append("[late] deadline must be a date and a time, like 2018-01-15 23:59:00")
+    for name in ("points_a_day", "percent_a_day"):
+        if not _is_number(getattr(rule, name), 0):
+            problems.append(f"[late] {name} must be a number from 0")
+    for name in ("grace_days", "latest_days"):
+        days = getattr(rule, name)
+        if days is not None and (not isinstance(days, int) or not _is_number(days, 0)):
+            problems.append(f"[late] {name} must be a whole number from 0")
+    if rule.points_a_day and rule.percent_a_day:
+        problems.append("[late] has points_a_day and percent_a_day: choose one of them")
     return problems
 
 

@@ -62,8 +62,12 @@ def explain_missing(file: str, names: Iterable[str]) -> str:
         for name in names
         if (last := name.rpartition("/")[2]) == wanted or _squeeze(last) == _squeeze(wanted)
     )
-    hint = f" (is {printable(alike[0])} meant? then rename it)" if alike else ""
-    return f"there is no file {file}{hint}"
+    if not alike:
+        return f"there is no file {file}"
+    folder = file.rpartition("/")[0]
+    misplaced = [name for name in alike if name.rpartition("/")[2] == wanted]
+    advice = f"move it to {f'{folder}/' if folder else 'the top'}" if misplaced else "rename it"
+    return f"there is no file {file} (is {printable((misplaced or alike)[0])} meant? then {advice})"
 
 
 def lay_out(files: Mapping[str, bytes], stage: Path) -> None:

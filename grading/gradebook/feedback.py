@@ -1,51 +1,44 @@
-"""What a group reads: its points, part by part, and why."""
+"""What a group reads: its points, part by part, and why; as text, and as a page of its own."""
 
 from __future__ import annotations
 
-from tabulate import tabulate
+import textwrap
 
 from grading.classroom.graded import Graded
-from grading.engine.parts import PARTS, TOTAL
-from grading.engine.text import printable
+from grading.gradebook.description import Description, describe
+from grading.gradebook.pages import render
 
-MARKDOWN = str.maketrans(
-    {**{c: f"\\{c}" for c in "\\`*_[]#"}, **{c: f"&#{ord(c)};" for c in "<>&|"}}
-)
-"""Characters that Markdown interprets, and how it shows them as they are."""
+WIDTH = 100
+"""Columns of the text."""
 
 
-def make_feedback(entry: Graded) -> str:
-    """The feedback as Markdown."""
-    points = entry.get_points()
-    title = f"# Group {entry.group.name}"
-    if not points:
-        return "\n".join(
-            [title, "", f"Not graded: {entry.result.status}. You need not do anything.", ""]
-        )
-    handed_in = make_plain(printable(entry.group.path.name))
-    rows = [
-        [
-            letter,
-            part.title,
-            f"{points[letter]:g}/{part.points:g}",
-            "<br>".join(map(make_plain, entry.get_reasons(letter) or entry.get_notes(letter))),
-        ]
-        for letter, part in PARTS.items()
+def make_text(entry: Graded) -> str:
+    """The feedback as plain text."""
+    shown = describe(entry)
+    blocks = [[f"Group {shown.name}: {shown.total}", f"Handed in: {shown.handed_in}"]]
+    if not shown.parts:
+        blocks.append([f"Not graded: {entry.result.status}. You need not do anything."])
+    blocks += [
+        [line for remark in shown.remarks for line in _wrap(remark, "! ", "  ")],
+        _list_parts(shown),
+        _wrap(shown.lateness, "Late: ", "      ") if shown.lateness else [],
     ]
-    return "\n".join(
-        [
-            title,
-            "",
-            f"**{sum(points.values()):g} of {TOTAL:g} points.** Handed in: {handed_in}",
-            "",
-            *(f"- {make_plain(remark)}" for remark in entry.get_remarks()),
-            "",
-            tabulate(rows, ["part", "", "points", "why"], tablefmt="pipe", disable_numparse=True),
-            "",
-        ]
-    )
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def make_plain(text: str) -> str:
-    """A text that Markdown shows as it is, in a table's cell."""
-    return text.translate(MARKDOWN)
+def _list_parts(shown: Description) -> list[str]:
+    lines = []
+    for part in shown.parts:
+        lines.append(f"{part.points:>7}  ({part.letter}) {part.title}")
+        for why in filter(None, [part.decision, *part.why]):
+            lines += _wrap(why, f"{'':13}- ", f"{'':15}")
+    return lines
+
+
+def _wrap(text: str, first: str, others: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=others) or [first]
+
+
+def make_page(entry: Graded) -> str:
+    """The feedback as HTML."""
+    return render("feedback.html.j2", group=describe(entry), status=entry.result.status)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from grading.classroom.graded import GradebookError, Graded
+from grading.classroom.graded import CODE, LATE, GradebookError, Graded
 from grading.engine.parts import PARTS
-from grading.engine.text import printable
 from grading.engine.verdict import lose_all, make_report
-from grading.gradebook.feedback import make_feedback
+from grading.gradebook.code import make_code_page
+from grading.gradebook.decisions import decide
+from grading.gradebook.description import describe
+from grading.gradebook.edits import write_files
+from grading.gradebook.feedback import make_page, make_text
 from grading.gradebook.overview import make_overview
-from support.files import replacing
+from grading.gradebook.tables import PLAIN, Form
+from grading.gradebook.tables import make_table as make_csv
 
 CLASS = "class.json"
 """The results of all groups; all else is made from them."""
@@ -23,31 +25,45 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet computes a cell that begins so."""
 
 
-def write_gradebook(graded: Iterable[Graded], folder: Path) -> Path:
-    """Writes `class.json`, `gradebook.csv`, `overview.html`, and two files for each group.
+class Written(NamedTuple):
+    """What was written."""
 
-    Feedback and results of groups that are not there any more are removed.
+    table: Path
+    """The gradebook as CSV."""
+    edited: list[str]
+    """The files that somebody had changed; they were moved to `edits.EDITED`."""
 
-    Returns:
-        The path of `gradebook.csv`.
+
+def write_gradebook(graded: Iterable[Graded], folder: Path, form: Form = PLAIN) -> Written:
+    """Writes `class.json`, `gradebook.csv`, `overview.html`, and the files of each group.
+
+    What people decided is taken from `overrides.csv` and `times.csv`. Feedback and results of
+    groups that are not there any more are removed.
+
+    Raises:
+        TableError: If one of these tables is wrong.
     """
     graded = list(graded)
+    records = json.dumps([entry.to_record() for entry in graded])
+    graded = decide(graded, folder)
+    code = {entry.group.name: make_code_page(entry, folder) for entry in graded}
+    pages = {name: f"{CODE}/{name}.html" for name, page in code.items() if page}
     files = {
-        CLASS: json.dumps([entry.to_record() for entry in graded]),
-        "gradebook.csv": make_table(graded),
-        "overview.html": make_overview(graded),
+        CLASS: records,
+        "gradebook.csv": make_table(graded, form),
+        "overview.html": make_overview(graded, pages=pages),
+        **{path: code[name] for name, path in pages.items()},
     }
     for entry in graded:
-        files[f"feedback/{entry.group.name}.md"] = make_feedback(entry)
+        files[f"feedback/{entry.group.name}.txt"] = make_text(entry)
+        files[f"feedback/{entry.group.name}.html"] = make_page(entry)
         files[f"results/{entry.group.name}.json"] = json.dumps(make_result(entry), indent=2) + "\n"
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / name) as path:
-            path.write_bytes(text.encode())
-    for old in [*folder.glob("feedback/*.md"), *folder.glob("results/*.json")]:
+    edited = write_files(folder, files)
+    patterns = ("feedback/*.*", "results/*.json", f"{CODE}/*.html")
+    for old in [path for pattern in patterns for path in folder.glob(pattern)]:
         if old.relative_to(folder).as_posix() not in files:
             old.unlink()
-    return folder / "gradebook.csv"
+    return Written(folder / "gradebook.csv", edited)
 
 
 def read_class(folder: Path) -> list[Graded]:
@@ -62,27 +78,28 @@ def read_class(folder: Path) -> list[Graded]:
         raise GradebookError(f"{folder} is no gradebook: grade a class first") from None
 
 
-def make_table(graded: Iterable[Graded]) -> str:
+def make_table(graded: Iterable[Graded], form: Form = PLAIN) -> str:
     """The gradebook as CSV: one row per student, or per group if its name has no number."""
-    text = io.StringIO()
-    columns = ["number", "group", *PARTS, "total", "status", "flags", "laid aside", "handed in"]
-    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
-    writer.writeheader()
+    columns = ["number", "group", *PARTS, "late", "total", "status", "flags", "by hand"]
+    columns += ["lateness", "laid aside", "handed in"]
+    rows = []
     for entry in graded:
-        points = entry.get_points()
-        shared = {
-            "group": entry.group.name,
-            **{part: f"{points[part]:g}" for part in points},
-            "total": f"{sum(points.values()):g}" if points else "",
-            "status": entry.result.status,
-            "flags": " | ".join(entry.get_flags()),
-            "laid aside": " ".join(entry.aside),
-            "handed in": printable(entry.group.path.name),
-        }
-        for number in entry.group.numbers or [""]:
-            row = {"number": number, **shared}
-            writer.writerow({column: make_harmless(str(cell)) for column, cell in row.items()})
-    return "\ufeff" + text.getvalue()  # this mark tells a spreadsheet that it is UTF-8
+        points, total = entry.get_points(), entry.get_total()
+        numbers = [points.get(part) for part in PARTS]
+        numbers += [entry.get_deduction() if points else None, total]
+        shown = describe(entry)
+        texts = [
+            entry.result.status,
+            " | ".join(entry.get_flags()),
+            " | ".join(entry.get_decisions()),
+            shown.lateness,
+            " ".join(entry.aside),
+            shown.handed_in,
+        ]
+        cells = ["" if number is None else form.show(number) for number in numbers]
+        cells += map(make_harmless, texts)
+        rows += [[n, entry.group.name, *cells] for n in entry.group.numbers or [""]]
+    return make_csv(columns, rows, form.separator)
 
 
 def make_harmless(cell: str) -> str:
@@ -96,12 +113,50 @@ def make_result(entry: Graded) -> dict[str, Any]:
     remarks, verdict = entry.get_remarks(), entry.result.verdict
     if verdict is None and entry.get_points():
         verdict = lose_all("; ".join(remarks))
-    return make_report(
+    shown = describe(entry)
+    late = [f"late: {shown.lateness}"] if shown.lateness else []
+    report = make_report(
         verdict,
-        "\n".join([entry.result.status, *remarks]),
+        "\n".join([entry.result.status, *remarks, *late]),
         extra_data={
             "group": entry.group.name,
             "status": entry.result.status,
             "sandboxed": entry.result.sandboxed,
         },
     )
+    if verdict is not None:
+        report["score"] = entry.get_total()
+        report["tests"] += _make_corrections(entry)
+    return report
+
+
+def _make_corrections(entry: Graded) -> list[dict[str, Any]]:
+    """What people decided and what lateness costs, as tests whose scores are the differences."""
+    shown = describe(entry)
+    judged = entry.get_judged_points() or dict.fromkeys(PARTS, 0)
+    corrections = [
+        _make_correction(
+            f"({part.letter}) {part.title}: by hand",
+            f"{part.letter}.hand",
+            entry.overrides[part.letter].points - judged[part.letter],
+            part.decision,
+        )
+        for part in shown.parts
+        if part.decision
+    ]
+    if entry.get_deduction():
+        corrections.append(_make_correction(LATE, LATE, -entry.get_deduction(), shown.lateness))
+    return corrections
+
+
+def _make_correction(name: str, number: str, score: float, output: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "number": number,
+        "score": score,
+        "max_score": 0,
+        "status": "failed" if score < 0 else "passed",
+        "output": output,
+        "output_format": "text",
+        "visibility": "visible",
+    }

@@ -1,62 +1,90 @@
-"""The teacher's page: one HTML file, which needs nothing else."""
+"""The teacher's page: one HTML file, which leads to the feedback and to the code."""
 
 from __future__ import annotations
 
 import re
 import statistics
+import urllib.parse
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import jinja2
-
-from grading.classroom.graded import Graded
+from grading.classroom.graded import ASIDE, Graded
 from grading.classroom.result import GRADED
 from grading.engine.parts import PARTS, TOTAL
+from grading.gradebook.description import describe
+from grading.gradebook.pages import render
 
-TEMPLATE = Path(__file__).with_name("overview.html.j2")
-"""The page, for jinja2."""
 MOST_REASONS = 12
 """How many reasons are listed."""
 
 
-def make_overview(graded: Sequence[Graded], title: str = "Gradebook") -> str:
-    """The page as HTML; text from a submission never becomes markup."""
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
-    )
+def make_overview(
+    graded: Sequence[Graded], title: str = "Gradebook", pages: Mapping[str, str] | None = None
+) -> str:
+    """The page as HTML.
+
+    Args:
+        graded: The groups.
+        title: Of the page.
+        pages: Beside the feedback, what there is for a group: by its name, the page of its code.
+    """
     judged = [points for entry in graded if (points := entry.get_points())]
-    totals = [sum(points.values()) for points in judged]
+    totals = [total for entry in graded if (total := entry.get_total()) is not None]
     histogram = [0] * (int(TOTAL) + 1)
     for total in totals:
         histogram[int(total)] += 1
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return render(
+        "overview.html.j2",
         title=title,
         total=TOTAL,
         median=statistics.median(totals) if totals else None,
+        nbr_late=sum(entry.lateness is not None and entry.lateness.days > 0 for entry in graded),
         statuses=Counter(entry.result.status for entry in graded).most_common(),
         histogram=histogram,
         most=max(1, *histogram),
-        parts=[_count_part(letter, judged) for letter in PARTS],
+        parts=[_count_part(letter, judged, graded) for letter in PARTS],
         reasons=_count_reasons(graded),
-        groups=[_describe(entry) for entry in sorted(graded, key=_get_urgency)],
+        groups=[_describe(entry, pages or {}) for entry in sorted(graded, key=_get_urgency)],
     )
 
 
-def _count_part(letter: str, judged: Sequence[dict[str, float]]) -> dict[str, Any]:
-    """How many groups have all, some and none of a part's points."""
-    all_points = PARTS[letter].points
-    full = sum(points[letter] == all_points for points in judged)
-    some = sum(0 < points[letter] < all_points for points in judged)
+def _count_part(
+    letter: str, judged: Sequence[dict[str, float]], graded: Sequence[Graded]
+) -> dict[str, Any]:
+    """How many groups have all, some and none of a part's points, and which criteria."""
+    part = PARTS[letter]
+    full = sum(points[letter] == part.points for points in judged)
+    some = sum(0 < points[letter] < part.points for points in judged)
+    counts = {"full": full, "some": some, "no": len(judged) - full - some}
+    earned = [
+        entry.result.verdict[letter]["points"] if entry.result.verdict else {}
+        for entry in graded
+        if entry.get_judged_points()
+    ]
     return {
         "letter": letter,
-        "title": PARTS[letter].title,
-        "full": full,
-        "some": some,
-        "no": len(judged) - full - some,
+        "title": part.title,
+        **counts,
         "of": max(1, len(judged)),
+        "criteria": _count_criteria(part.criteria, earned) if len(part.criteria) > 1 else [],
     }
+
+
+def _count_criteria(
+    criteria: Mapping[str, float], earned: Collection[Mapping[str, float]]
+) -> list[dict[str, Any]]:
+    counts = {name: sum(bool(points.get(name)) for points in earned) for name in criteria}
+    return [
+        {
+            "name": name,
+            "points": criteria[name],
+            "full": full,
+            "no": len(earned) - full,
+            "of": max(1, len(earned)),
+        }
+        for name, full in counts.items()
+    ]
 
 
 def _count_reasons(graded: Sequence[Graded]) -> list[tuple[tuple[str, str], int]]:
@@ -74,21 +102,17 @@ def _get_urgency(entry: Graded) -> tuple[bool, bool, str]:
     return entry.result.status == GRADED, not entry.get_flags(), entry.group.name
 
 
-def _describe(entry: Graded) -> dict[str, Any]:
-    points = entry.get_points()
+def _describe(entry: Graded, pages: Mapping[str, str]) -> dict[str, Any]:
+    total, name = entry.get_total(), entry.group.name
+    links = [("feedback", f"feedback/{name}.html")]
+    links += [("code, beside the reasons", pages[name])] if name in pages else []
+    links += [(f"put aside: {file}", f"{ASIDE}/{file}") for file in entry.aside]
     return {
-        "name": entry.group.name,
+        "shown": describe(entry),
         "status": entry.result.status,
         "flags": entry.get_flags(),
-        "aside": entry.aside,
-        "total": f"{sum(points.values()):g}" if points else "–",
-        "rows": [
-            {
-                "letter": letter,
-                "title": PARTS[letter].title,
-                "points": f"{points[letter]:g}/{PARTS[letter].points:g}",
-                "why": "; ".join(entry.get_reasons(letter)),
-            }
-            for letter in points
-        ],
+        "is_decided": bool(entry.overrides),
+        "days": entry.lateness.days if entry.lateness else 0,
+        "total": f"{total:g}" if total is not None else "–",
+        "links": [(text, urllib.parse.quote(target)) for text, target in links],
     }

@@ -27,7 +27,7 @@ from support.errors import ExplainedError
 from support.files import ROOT, find_files
 
 STUDENT_FILES = Path(__file__).parent / "student"
-"""The handout's own README (a template) and settings."""
+"""The handout's own README (a template), settings, and the program that packs what is handed in."""
 
 CHECK_LIMIT = 600
 """Seconds for one run of pytest."""
@@ -87,7 +87,8 @@ def lay_out_handout(handout: Path, root: Path = ROOT) -> None:
         for file, path in find_files(*HANDOUT, root=root).items()
     }
     files["README.md"] = make_readme(COURSE)
-    files["pyproject.toml"] = (STUDENT_FILES / "pyproject.toml").read_text(encoding="utf-8")
+    for name in ("pyproject.toml", "handin.py"):
+        files[name] = (STUDENT_FILES / name).read_text(encoding="utf-8")
     files["requirements.txt"] = make_requirements(root)
     for file, content in files.items():
         if file.endswith(".py"):
@@ -115,6 +116,7 @@ def make_readme(course: Course) -> str:
         points={letter: f"{number:g}" for letter, number in points.items()},
         total=f"{course.total:g}",
         clip_norm=f"{course.clip_norm:g}",
+        members=f"{course.members[0]} to {course.members[1]}",
     )
 
 

@@ -196,7 +196,7 @@ HONEST = [
         "", (body("g", "raise NotImplementedError('part (g): write get_loss_memory')"),)
     ).get_files()}), lost="g"),
     Arrival("without test.py", pack_tar({n: c for n, c in SOLVED.items() if n != TEST}), lost="h"),
-    Arrival("with a data file", pack_zip({**SOLVED, "runs/w.ckpt": b"1"}), flag="more than code"),
+    Arrival("with a data file", pack_zip({**SOLVED, "data/w.ckpt": b"1"}), flag="more than code"),
     Arrival("two members", renamed(pack_zip(SOLVED), lambda n: "7000001_7000002.zip"),
             flag="a group of 2"),
     Arrival("handed in twice", pack_twice, flag="handed in 2 times"),

@@ -1,0 +1,79 @@
+"""What a person should know of a training: what it really trains with, and what is not solved yet.
+
+A graph is data. So it tells whether the operation of the optimizer that was asked for is in it, and
+whether the gradients are clipped, whoever wrote `train.get_train_op`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import tensorflow.compat.v1 as tf
+
+from experiment.settings import Settings
+from train import GRADIENT_NORM
+
+APPLIED_BY = {
+    "gradient_descent": ("GradientDescent",),
+    "momentum": ("Momentum", "KerasMomentum"),
+    "rmsprop": ("RMSProp", "CenteredRMSProp"),
+    "adam": ("Adam",),
+}
+"""The end of the names of an optimizer's operations, `ApplyAdam` and `ResourceApplyAdam`."""
+NORM = "global_norm/global_norm"
+"""The operation of `tf.global_norm`, by the end of its name."""
+
+
+def find_remarks(settings: Settings, graph: tf.Graph) -> list[str]:
+    """What differs from what was asked for, a sentence each.
+
+    If gradients are clipped and their norm is not recorded, it is from now on.
+
+    Args:
+        settings: What was asked for.
+        graph: The graph of the whole experiment.
+    """
+    remarks = []
+    if settings.batch_size > settings.train_size:
+        remarks.append(
+            f"a batch of {settings.batch_size} is more than the training set of"
+            f" {settings.train_size}: each epoch is a single step"
+        )
+    types = {
+        op.type.removeprefix("Resource").removeprefix("Apply") for op in graph.get_operations()
+    }
+    if types.isdisjoint(APPLIED_BY[settings.optimizer]):
+        others = [name for name, ends in APPLIED_BY.items() if not types.isdisjoint(ends)]
+        found = _name(others[0]) if others else "an operation of its own"
+        remarks.append(
+            f"get_train_op trains with {found}, not with {_name(settings.optimizer)} as it was"
+            " asked to: the network may learn little. Use its argument `optimizer`, or give it more"
+            " --epochs and a larger --learning-rate"
+        )
+    if not graph.get_collection(GRADIENT_NORM):
+        norms = [op for op in graph.get_operations() if op.name.endswith(NORM)]
+        if norms:
+            graph.add_to_collection(GRADIENT_NORM, norms[-1].outputs[0])
+        else:
+            remarks.append(
+                "get_train_op does not clip the gradients by their global norm: the training may"
+                " diverge"
+            )
+    return remarks
+
+
+def _name(optimizer: str) -> str:
+    plain = {"gradient_descent": "plain gradient descent", "adam": "Adam", "rmsprop": "RMSProp"}
+    return plain.get(optimizer, optimizer)
+
+
+def check_solved(functions: Iterable[Callable | None]) -> None:
+    """Makes sure that functions that are needed only after the training are written.
+
+    Raises:
+        NotImplementedError: If one still has the handout's gap.
+    """
+    for code in (getattr(function, "__code__", None) for function in functions):
+        if code is not None and "NotImplementedError" in code.co_names:
+            gaps = (text for text in code.co_consts if str(text).startswith("part ("))
+            raise NotImplementedError(next(gaps, f"{code.co_name} is not written yet"))

@@ -1,0 +1,45 @@
+"""What people and the deadline make of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from grading.classroom.graded import Graded
+from grading.engine.course import COURSE, LateRule
+from grading.gradebook.late import find_lateness, read_times
+from grading.gradebook.overrides import read_overrides
+
+
+def check_decisions(
+    folder: Path, names: Collection[str], rule: LateRule | None = COURSE.late
+) -> None:
+    """Reads what people wrote beside a gradebook, before anything is graded.
+
+    Raises:
+        TableError: If something in there is impossible.
+    """
+    read_overrides(folder, names)
+    if rule is not None:
+        read_times(folder, rule)
+
+
+def decide(
+    graded: Sequence[Graded], folder: Path, rule: LateRule | None = COURSE.late
+) -> list[Graded]:
+    """The groups with what people decided and what lateness costs.
+
+    Args:
+        graded: All groups.
+        folder: The gradebook's.
+        rule: The deadline, if there is one.
+
+    Raises:
+        TableError: If a decision or a time is impossible.
+    """
+    overrides = read_overrides(folder, [entry.group.name for entry in graded])
+    decided = [entry._replace(overrides=overrides.get(entry.group.name, {})) for entry in graded]
+    if rule is None:
+        return decided
+    times = read_times(folder, rule)
+    return [entry._replace(lateness=find_lateness(entry, times, rule)) for entry in decided]

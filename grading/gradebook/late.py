@@ -1,0 +1,165 @@
+"""Late days: when a group handed in, and what that costs.
+
+The rule stands in `course.toml`. The times come from `times.csv` beside the gradebook, a table that
+an LMS has exported or that people wrote. A group that is not in there has handed in when its file
+was last changed, and the gradebook says which of the two it was.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from grading.classroom.graded import Graded, Lateness
+from grading.engine.course import COURSE, LateRule
+from grading.gradebook.tables import TableError, find_column, read_table
+
+FILE = "times.csv"
+"""The table of times."""
+NUMBER_COLUMNS = (
+    *("number", "matriculation number", "Matrikelnummer", "ID number", "ID-Nummer"),
+    *("SID", "Student ID", "SIS User ID"),
+)
+"""How the column of students' numbers is called: here, in Moodle, in Gradescope, in Canvas."""
+TIME_COLUMNS = (
+    *("time", "handed in", "Last modified (submission)", "Zuletzt geändert (Abgabe)"),
+    *("Submission Time", "Submitted At", "submitted_at"),
+)
+"""How the column of times is called."""
+NO_TIME = ("", "-", "–")
+"""What stands there if nothing was handed in."""
+SHOWN = "%Y-%m-%d %H:%M"
+"""How times are shown."""
+GERMAN_MONTHS = (
+    *("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August"),
+    *("September", "Oktober", "November", "Dezember"),
+)
+GERMAN_DAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
+
+
+def note_times(graded: Iterable[Graded], rule: LateRule | None = COURSE.late) -> list[Graded]:
+    """Keeps the dates of the files that were handed in, if there is a deadline."""
+    if rule is None:
+        return list(graded)
+    return [entry._replace(handed_in=entry.group.path.lstat().st_mtime) for entry in graded]
+
+
+def read_times(folder: Path, rule: LateRule) -> dict[str, datetime]:
+    """The times of `times.csv`, by student's number; none if there is no file.
+
+    Raises:
+        TableError: If the columns are not known, or a time cannot be read.
+    """
+    path = folder / FILE
+    times: dict[str, datetime] = {}
+    for row in read_table(path) if path.exists() else []:
+        number = find_column(row.cells, NUMBER_COLUMNS)
+        time = find_column(row.cells, TIME_COLUMNS)
+        if number is None or time is None:
+            known = ", ".join(TIME_COLUMNS if number else NUMBER_COLUMNS)
+            raise TableError(f"{FILE} must have one of these columns: {known}")
+        if row.cells[time] in NO_TIME:
+            continue
+        handed_in = read_time(row.cells[time], ZoneInfo(rule.timezone))
+        if handed_in is None:
+            raise row.fail(
+                f"{row.cells[time]!r} is no time: write it like 2018-01-15 23:59, or with the"
+                " month's name"
+            )
+        known_time = times.get(row.cells[number], handed_in)
+        times[row.cells[number]] = max(known_time, handed_in)
+    return times
+
+
+def read_time(text: str, zone: tzinfo) -> datetime | None:
+    """A time as an LMS writes it; None if it is none, or could be two different days.
+
+    Args:
+        text: Like 2018-01-15 23:59:00 +0100; 15.01.2018 23:59; Monday, 15 January 2018, 11:59 PM;
+            Montag, 15. Januar 2018, 23:59.
+        zone: The zone of a time that names none.
+    """
+    from dateutil import parser
+
+    try:
+        if re.match(r"\d{4}-\d\d-\d\d", text):
+            plain = re.sub(r"\s+(UTC|Z|[+-]\d\d:?\d\d)$", r"\1", text).replace("UTC", "Z")
+            time = parser.isoparse(plain)
+        elif re.match(r"\d{1,2}\.\d{1,2}\.\d{4}", text) or re.search(r"[^\W\d_]{3,}", text):
+            time = parser.parse(text, dayfirst=True, parserinfo=_make_parserinfo())
+        else:
+            return None
+    except (ValueError, OverflowError):
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=zone)
+
+
+@functools.cache
+def _make_parserinfo():
+    from dateutil import parser
+
+    class EnglishAndGerman(parser.parserinfo):
+        MONTHS = [
+            (*names, german)
+            for names, german in zip(parser.parserinfo.MONTHS, GERMAN_MONTHS, strict=True)
+        ]
+        WEEKDAYS = [
+            (*names, german)
+            for names, german in zip(parser.parserinfo.WEEKDAYS, GERMAN_DAYS, strict=True)
+        ]
+        JUMP = [*parser.parserinfo.JUMP, "um", "Uhr"]
+
+    return EnglishAndGerman()
+
+
+def find_lateness(entry: Graded, times: Mapping[str, datetime], rule: LateRule) -> Lateness | None:
+    """When a group handed in, and what that costs; None if nobody knows the time."""
+    of_members = [times[number] for number in entry.group.numbers if number in times]
+    if of_members:
+        time, source = max(of_members), FILE
+    elif entry.handed_in is not None:
+        time, source = datetime.fromtimestamp(entry.handed_in, timezone.utc), "the file's date"
+    else:
+        return None
+    zone = ZoneInfo(rule.timezone)
+    days = max(0, math.ceil((time - rule.deadline).total_seconds() / 86400))
+    earned = sum(entry.get_points().values())
+    return Lateness(
+        time=time.astimezone(zone).strftime(SHOWN),
+        source=source,
+        days=days,
+        points=_get_cost(days, earned, rule),
+        rule=_explain(days, rule),
+    )
+
+
+def _get_cost(days: int, earned: float, rule: LateRule) -> float:
+    """Points that are deducted; never more than were earned."""
+    if rule.latest_days is not None and days > rule.latest_days:
+        return earned
+    costing = max(0, days - rule.grace_days)
+    return min(earned, costing * (rule.points_a_day + rule.percent_a_day / 100 * earned))
+
+
+def _explain(days: int, rule: LateRule) -> str:
+    if days == 0:
+        return ""
+    deadline = rule.deadline.astimezone(ZoneInfo(rule.timezone)).strftime(SHOWN)
+    parts = [f"{days} day{'s' * (days > 1)} late, the deadline was {deadline}"]
+    if rule.latest_days is not None and days > rule.latest_days:
+        parts.append(f"nothing counts after {rule.latest_days} days")
+    else:
+        if rule.grace_days:
+            parts.append(f"{rule.grace_days} of them free")
+        a_day = (
+            f"{rule.percent_a_day:g} % of the points"
+            if rule.percent_a_day
+            else f"{rule.points_a_day:g} points"
+        )
+        parts.append(f"each costs {a_day}")
+    return "; ".join(parts)

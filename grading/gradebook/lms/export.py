@@ -1,0 +1,100 @@
+"""Writes what an LMS imports, into a folder of the gradebook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from grading.gradebook.decisions import decide
+from grading.gradebook.gradebook import read_class
+from grading.gradebook.lms import canvas, moodle
+from grading.gradebook.lms.students import list_members
+from support.files import replacing
+
+FOLDER = "export"
+"""The folder in the gradebook."""
+ASSIGNMENT = "Recurrent neural networks"
+"""How the assignment is called if nobody says."""
+LISTED = 5
+"""How many students are named."""
+
+
+class Request(NamedTuple):
+    """What to write."""
+
+    lms: str
+    """A key of `WRITERS`."""
+    table: Path | None = None
+    """What the LMS has exported, to be filled in."""
+    students: Path | None = None
+    """A table of numbers and e-mail addresses."""
+    assignment: str | None = None
+    """The assignment's name."""
+
+
+class Exported(NamedTuple):
+    """What was written."""
+
+    paths: list[Path]
+    remarks: list[str]
+    """What a person should know."""
+
+
+def export(folder: Path, request: Request) -> Exported:
+    """Writes the files.
+
+    Args:
+        folder: The gradebook's.
+        request: What to write.
+
+    Raises:
+        GradebookError: If there is no gradebook.
+        TableError: If a table cannot be used.
+    """
+    graded = decide(read_class(folder), folder)
+    members = list_members(graded, request.students)
+    files, found = WRITERS[request.lms](graded, members, request)
+    paths = []
+    (folder / FOLDER).mkdir(exist_ok=True)
+    for name, content in files.items():
+        paths.append(folder / FOLDER / name)
+        with replacing(paths[-1]) as path:
+            path.write_bytes(content)
+    without = [n for n, entry in members.by_number.items() if entry.get_total() is None]
+    nameless = [entry.group.name for entry in graded if not entry.group.numbers]
+    lost = members.by_number.keys() - found
+    remarks = [
+        (lost, f"not in {request.table.name if request.table else ''}"),
+        (without, "without points yet"),
+        (nameless, "of unknown members: their names have no numbers"),
+    ]
+    return Exported(paths, [f"{_list(names)}: {what}" for names, what in remarks if names])
+
+
+def _list(names) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(sorted(names)[:LISTED]) + more
+
+
+def _write_moodle(graded, members, request: Request) -> tuple[dict[str, bytes], set[str]]:
+    if request.table is None:
+        table = moodle.make_import(graded, request.assignment or ASSIGNMENT)
+        return {"moodle-gradebook.csv": table.encode()}, set(members.by_number)
+    worksheet = moodle.read_worksheet(request.table, members)
+    files = {
+        "moodle-worksheet.csv": moodle.fill_in(worksheet, members).encode(),
+        "moodle-feedback.zip": moodle.zip_feedback(worksheet, members),
+    }
+    return files, set(worksheet.number_of.values())
+
+
+def _write_canvas(graded, members, request: Request) -> tuple[dict[str, bytes], set[str]]:
+    if request.table is None:
+        table = canvas.make_import(graded, request.assignment or ASSIGNMENT)
+        return {"canvas-gradebook.csv": table.encode()}, set(members.by_number)
+    table, found = canvas.fill_in(request.table, members, request.assignment)
+    return {"canvas-gradebook.csv": table.encode()}, found
+
+
+WRITERS = {"moodle": _write_moodle, "canvas": _write_canvas}
+"""What writes the files for an LMS, by its name; each returns them, and whom it has found."""

@@ -1,0 +1,141 @@
+"""Makes the archive that you hand in: `python -m handin 11111 22222 33333`.
+
+It takes a last look at the four files that are graded, and packs them. Nothing else is in the
+archive but what you name with `--with`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from grading.engine.course import COURSE
+from grading.engine.manifest import PUBLIC_TESTS, SUBMITTED_FILES
+from grading.engine.parts import PARTS, TOTAL
+from grading.engine.submission import read_folder
+from grading.engine.text import printable
+from support.errors import ExplainedError
+from support.files import ROOT, replacing
+from support.terminal import Parser
+
+LAID_ASIDE = (".pdf", ".png", ".jpg", ".jpeg", ".heic")
+"""How the names of files end that the archive may also hold."""
+LONGEST_REASON = 160
+"""Characters of a reason that are shown."""
+
+
+class HandinError(ExplainedError):
+    """There is something to fix before this can be handed in."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="python -m handin",
+        description="Makes the archive that you hand in: looks for the four files, runs the tests"
+        " on a copy (ten seconds), shows the points, and packs the files. It is called after your"
+        " matriculation numbers.",
+    )
+    parser.add_argument("numbers", nargs="+", metavar="NUMBER", help="the group's numbers")
+    parser.add_argument(
+        "--with",
+        dest="extra",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="answers to put in, too: PDF or pictures",
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Makes the archive and returns the exit status."""
+    args = build_parser().parse_args(argv)
+    try:
+        target = ROOT / f"{'_'.join(check_numbers(args.numbers))}.zip"
+        pack(target, args.extra)
+    except ExplainedError as error:
+        print(f"handin: error: {error}", file=sys.stderr)
+        return 1
+    print(f"wrote {target.name}: hand in this file")
+    return 0
+
+
+def check_numbers(numbers: Sequence[str]) -> list[str]:
+    """The group's numbers, in order.
+
+    Raises:
+        HandinError: If one is no matriculation number, is there twice, or there are too many.
+    """
+    fewest, most = COURSE.digits
+    for number in numbers:
+        if not (number.isascii() and number.isdigit() and fewest <= len(number) <= most):
+            raise HandinError(
+                f"{number} is no matriculation number: it has {fewest} to {most} digits"
+            )
+    if len(set(numbers)) < len(numbers):
+        raise HandinError("a number is there twice")
+    smallest, largest = COURSE.members
+    if not smallest <= len(numbers) <= largest:
+        raise HandinError(
+            f"a group has {smallest} to {largest} members, these are {len(numbers)} numbers"
+        )
+    return sorted(numbers)
+
+
+def pack(target: Path, extra: Sequence[Path]) -> None:
+    """Writes the archive, and shows what its files earn.
+
+    Raises:
+        HandinError: If a file is not there, is not Python, or is of another kind.
+    """
+    submission = read_folder(ROOT)
+    for why in submission.missing.values():
+        raise HandinError(why)
+    for name, content in submission.files.items():
+        try:
+            compile(content, name, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError) as error:
+            where = f"{name}:{getattr(error, 'lineno', None) or 1}"
+            raise HandinError(f"{where}: {getattr(error, 'msg', error)}") from None
+    for path in extra:
+        if path.suffix.lower() not in LAID_ASIDE or not path.is_file():
+            raise HandinError(f"{path} is no file of these kinds: {', '.join(LAID_ASIDE)}")
+    with replacing(target) as path, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in submission.files.items():
+            archive.writestr(name, content)
+        for file in extra:
+            archive.write(file, file.name)
+        archive.close()
+        show_points(path)
+
+
+def show_points(archive: Path) -> None:
+    """Runs the public tests on what is in the archive, and prints the points."""
+    with tempfile.TemporaryDirectory() as folder:
+        with zipfile.ZipFile(archive) as opened:
+            opened.extractall(folder, members=SUBMITTED_FILES)
+        report = Path(folder, "points.json")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", PUBLIC_TESTS]
+        command += [f"--submission={folder}", f"--gradescope={report}"]
+        subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+        if not report.exists():
+            raise HandinError("the tests gave no points: run `python -m pytest` to see why")
+        result = json.loads(report.read_text())
+    for letter, part in PARTS.items():
+        tests = [test for test in result["tests"] if test["number"].startswith(f"{letter}.")]
+        points = sum(test["score"] for test in tests)
+        why = next((t["output"] for t in tests if t["status"] == "failed" and t["output"]), "")
+        shown = f"  {printable(why, LONGEST_REASON)}" if points < part.points else ""
+        print(f"({letter}) {points:g}/{part.points:g}  {part.title}{shown}")
+    print(f"    {result['score']:g}/{TOTAL:g}  by the public tests")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Compares the groups of a gradebook, and shows both texts of a pair side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from grading.classroom.graded import CODE, GradebookError
+from grading.engine.manifest import SUBMITTED_FILES
+from grading.engine.submission import read_folder
+from grading.gradebook.code import show_lines
+from grading.gradebook.pages import render
+from grading.handout.handout import make_students_version
+from grading.similar.features import Features, list_features, read_handout
+from grading.similar.pairs import Pair, find_pairs
+from support.files import ROOT, replacing
+
+PAGE = "similar.html"
+"""The page, in the gradebook's folder."""
+MOST_PAIRS = 50
+"""How many pairs the page shows."""
+
+
+def compare_class(folder: Path, least: float) -> tuple[list[Pair], Path]:
+    """Finds the pairs of a class, and writes the page.
+
+    Args:
+        folder: The gradebook's.
+        least: How alike the works of a pair are at least, from 0 to 1.
+
+    Returns:
+        The pairs, the most alike first, and the page's path.
+
+    Raises:
+        GradebookError: If the gradebook keeps no code.
+    """
+    groups = sorted(path for path in (folder / CODE).glob("*") if path.is_dir())
+    if not groups:
+        raise GradebookError(f"there is no code in {folder / CODE}: grade the class again")
+    given = {file: (ROOT / file).read_text(encoding="utf-8") for file in SUBMITTED_FILES}
+    handout = read_handout({f: make_students_version(f, source) for f, source in given.items()})
+    codes = {group.name: read_folder(group).files for group in groups}
+    works = {
+        name: list_features(files, handout)
+        for name, files in tqdm(codes.items(), unit=" submissions", disable=None)
+    }
+    pairs = find_pairs(works, least)
+    with replacing(folder / PAGE) as path:
+        path.write_text(make_page(pairs, works, codes), encoding="utf-8")
+    return pairs, folder / PAGE
+
+
+def make_page(
+    pairs: Sequence[Pair],
+    works: Mapping[str, Features],
+    codes: Mapping[str, Mapping[str, bytes]],
+) -> str:
+    """The page as HTML."""
+    return render(
+        "similar.html.j2",
+        nbr_groups=len(works),
+        nbr_pairs=len(pairs),
+        pairs=[_show_pair(pair, works, codes) for pair in pairs[:MOST_PAIRS]],
+    )
+
+
+def _show_pair(pair: Pair, works, codes) -> dict[str, Any]:
+    sides = [
+        {"name": name, "files": _show_files(works[name], codes[name], pair)}
+        for name in (pair.first, pair.second)
+    ]
+    files = [file for file in SUBMITTED_FILES if any(file in side["files"] for side in sides)]
+    return {"alike": f"{100 * pair.alike:.0f} %", "sides": sides, "files": files}
+
+
+def _show_files(work: Features, code: Mapping[str, bytes], pair: Pair) -> dict[str, str]:
+    """The files with something in common, those lines marked."""
+    marked = {where for feature in pair.shared for where in work[feature]}
+    shown = {}
+    for file in SUBMITTED_FILES:
+        if any(name == file for name, _ in marked):
+            source = show_lines(code[file].decode("utf-8-sig", errors="replace"))
+            shown[file] = "\n".join(
+                f"<mark>{line}</mark>" if (file, number) in marked else f"<i>{line}</i>"
+                for number, line in enumerate(source.lines, start=1)
+            )
+    return shown

@@ -1,0 +1,166 @@
+"""How well copies are found: `python -m tests.corpus.copies [FOLDER]`.
+
+FOLDER holds disguised copies that somebody made: `NAME/original` and `NAME/copy`, each with the
+four files that are handed in. Each pair is looked for in a class with the corpus's right solutions
+in other styles. `--originals FOLDER` writes originals for somebody to disguise.
+
+Of each style only the parts count in which it differs from the solution: the others are blank.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tabulate import tabulate
+
+from grading.engine.submission import read_folder
+from grading.handout.handout import make_students_version
+from grading.handout.regions import find_regions
+from grading.similar.features import Features, list_features, read_handout
+from grading.similar.pairs import find_pairs
+from tests.corpus.disguise import disguise
+from tests.corpus.entries import Entry, read_reference
+from tests.corpus.right import RIGHT
+
+NBR_COPIES = 20
+"""Originals that are written, and disguises that are made."""
+NBR_SUBMISSIONS = 300
+"""The class whose comparison is timed."""
+
+
+def read_given() -> dict:
+    """What the handout has."""
+    reference = read_reference()
+    return read_handout({file: make_students_version(file, reference[file]) for file in reference})
+
+
+def list_styles(handout: Mapping) -> dict[str, Features]:
+    """The features of the right solutions, in the parts in which they are not the solution."""
+    reference = list_features({f: s.encode() for f, s in read_reference().items()}, handout)
+    styles = {}
+    for entry in RIGHT:
+        files = {
+            name: content
+            for name, content in entry.get_files().items()
+            if _normalise(content) != _normalise(read_reference()[name].encode())
+        }
+        own = list_features(files, handout)
+        styles[entry.name] = {f: where for f, where in own.items() if f not in reference}
+    return styles
+
+
+def _normalise(content: bytes) -> bytes:
+    return content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").expandtabs(4)
+
+
+def sort_styles() -> dict[str, list[Entry]]:
+    """The styles by the part that they are about."""
+    about: dict[str, list[Entry]] = {letter: [] for letter in ("a", "c", "e", "f", "g", "h")}
+    for entry in RIGHT:
+        parts = entry.get_changed_parts()
+        letter = entry.name[0] if entry.name[1:2] == ":" else parts[0]
+        if len(parts) < 8 and entry.edits and letter in about and "import" not in entry.name[:30]:
+            about[letter].append(entry)
+    return about
+
+
+def make_originals(rng: random.Random) -> list[dict[str, bytes]]:
+    """Two right submissions, put together from the corpus, that have no style in common."""
+    both = [read_reference(), read_reference()]
+    for entries in sort_styles().values():
+        for files, entry in zip(both, rng.sample(entries, 2), strict=True):
+            for edit in entry.edits:
+                edit(files)
+    return [
+        {name: _without_marks(name, source).encode() for name, source in files.items()}
+        for files in both
+    ]
+
+
+def make_original(seed: int) -> dict[str, bytes]:
+    """A right submission, put together from the corpus."""
+    return make_originals(random.Random(seed))[0]
+
+
+def _without_marks(name: str, source: str) -> str:
+    """A source without the marks of its solution regions."""
+    marks = {n for region in find_regions(source, name) for n in (region.begin, region.end)}
+    lines = [line for n, line in enumerate(source.splitlines()) if n not in marks]
+    return "\n".join(lines) + "\n"
+
+
+def write_originals(folder: Path) -> None:
+    """Writes originals for somebody to disguise."""
+    for number in range(1, NBR_COPIES + 1):
+        for name, content in make_original(number).items():
+            path = folder / f"{number:02}" / "original" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+def measure_alike(pair: tuple[Mapping, Mapping], styles: Mapping, handout: Mapping) -> float:
+    """How alike two submissions are, in a class with the styles; 0 if they are not listed."""
+    works = {"": list_features(pair[0], handout), " ": list_features(pair[1], handout)}
+    found = [p for p in find_pairs({**styles, **works}) if {p.first, p.second} == {"", " "}]
+    return found[0].alike if found else 0.0
+
+
+def measure_seconds(handout: Mapping) -> float:
+    """How long the comparison of a class takes, from the files' contents."""
+    codes = {}
+    for number in range(NBR_SUBMISSIONS):
+        codes[str(number)] = disguise(make_original(number), number)
+    started = time.perf_counter()
+    find_pairs({name: list_features(files, handout) for name, files in codes.items()})
+    return time.perf_counter() - started
+
+
+def measure(folder: Path | None) -> list[list]:
+    """The rows of the table: what, how many, how many are listed, the least and the most alike."""
+    handout = read_given()
+    styles = list_styles(handout)
+    pairs = {"by a program that knows the detector": []}
+    for number in range(1, NBR_COPIES + 1):
+        original = make_original(number)
+        pairs["by a program that knows the detector"].append((original, disguise(original, number)))
+    if folder is not None:
+        pairs["by somebody"] = [
+            tuple(read_folder(path / kind).files for kind in ("original", "copy"))
+            for path in sorted(folder.iterdir())
+            if (path / "copy").is_dir()
+        ]
+    rows = []
+    for kind, copies in pairs.items():
+        alike = [measure_alike(pair, styles, handout) for pair in copies]
+        rows.append([f"copies, disguised {kind}", len(alike), sum(a > 0 for a in alike)])
+    nbr_styles = len(styles) * (len(styles) - 1) // 2
+    rows.append(["pairs of right solutions in other styles", nbr_styles, len(find_pairs(styles))])
+    whole = {entry.name: list_features(entry.get_files(), handout) for entry in RIGHT}
+    rows.append(
+        ["the same, with the parts that are the solution's", nbr_styles, len(find_pairs(whole))]
+    )
+    return rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, nargs="?", metavar="FOLDER")
+    parser.add_argument("--originals", type=Path, metavar="FOLDER", help="write them, and stop")
+    args = parser.parse_args()
+    if args.originals:
+        write_originals(args.originals)
+        return 0
+    rows = measure(args.folder)
+    print(tabulate(rows, headers=["what", "number", "listed"], tablefmt="github"))
+    seconds = measure_seconds(read_given())
+    print(f"\n{NBR_SUBMISSIONS} submissions are compared in {seconds:.1f} seconds.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

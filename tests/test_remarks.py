@@ -1,0 +1,153 @@
+"""What main.py says of a training that is not what was asked for."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+import main
+import test
+import train
+from experiment.remarks import check_solved
+from experiment.settings import complete
+from support.files import ROOT
+
+TINY = shlex.split("--epochs 1 --train-size 20 --batch-size 8 --hidden-size 4 --towers 1")
+
+
+def plain(loss, lr, *, optimizer="gradient_descent", clip_norm=5.0):
+    """A student's, as the handout allows: it ignores the optimizer, and records no norm."""
+    variables = tf.trainable_variables()
+    gradients, _ = tf.clip_by_global_norm(tf.gradients(loss, variables), clip_norm)
+    return tf.train.GradientDescentOptimizer(lr).apply_gradients(
+        zip(gradients, variables, strict=True)
+    )
+
+
+def unclipped(loss, lr, *, optimizer="gradient_descent", clip_norm=5.0):
+    return train.OPTIMIZERS[optimizer](lr).minimize(loss)
+
+
+def run(folder, line):
+    assert main.main([*line.split(), *TINY, "--out-dir", str(folder)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("get_train_op", "line", "remark"),
+    [
+        (train.get_train_op, "--cell lstm --task sin", ""),
+        (train.get_train_op, "--cell basic --task memory", ""),
+        (plain, "--cell lstm --task sin", "plain gradient descent, not with Adam"),
+        (plain, "--cell basic --task memory", ""),
+        (plain, "--cell lstm --task sin --optimizer momentum", "descent, not with momentum"),
+        (unclipped, "--cell lstm --task sin", "does not clip the gradients"),
+    ],
+)
+def test_what_is_not_as_it_was_asked_for_is_said_before_and_after(
+    get_train_op, line, remark, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(train, "get_train_op", get_train_op)
+    run(tmp_path, line)
+    lines = capsys.readouterr().out.splitlines()
+    notes = [n for n, text in enumerate(lines) if text.startswith("note: get_train_op")]
+    if remark:
+        assert notes == [1, len(lines) - 2]
+        assert remark in lines[1]
+        assert lines[1] == lines[-2]
+    else:
+        assert notes == []
+    norms = (tmp_path / "metrics.csv").read_text().splitlines()[1].split(",")[2]
+    assert (norms == "nan") == (get_train_op is unclipped)
+
+
+def test_a_gap_that_is_needed_after_the_training_is_known_before(tmp_path, monkeypatch, capsys):
+    def run_memory_test(*_):
+        raise NotImplementedError("part (h): write run_memory_test")
+
+    monkeypatch.setattr(test, "run_memory_test", run_memory_test)
+    line = ["--cell", "basic", "--task", "memory", *TINY, "--out-dir", str(tmp_path)]
+    assert main.main(line) == 1
+    assert capsys.readouterr().err == "main.py: error: part (h): write run_memory_test\n"
+    assert not (tmp_path / "metrics.csv").exists()
+
+
+def test_a_hopeless_network_is_called_that():
+    settings = complete({"task": "sin", "cell": "lstm"})
+    result = {"epochs": 1, "seconds": 1.0, "test_loss": 0.1, "remarks": []}
+    bad, good = ({**result, "continuation_mse": error} for error in (0.61, 0.5))
+    assert "has learned nothing" in main.report(bad, settings, Path("x"))
+    assert "note" not in main.report(good, settings, Path("x"))
+    assert main.report(good, settings, Path("x")).startswith("finished 1 epoch in")
+
+
+def test_a_batch_larger_than_the_training_set_is_not_passed_over(tmp_path, capsys):
+    line = ["--cell", "basic", "--task", "sin", *TINY, "--batch-size", "50"]
+    assert main.main([*line, "--out-dir", str(tmp_path)]) == 0
+    assert "a batch of 50 is more than the training set of 20" in capsys.readouterr().out
+
+
+def test_an_experiment_does_not_overwrite_another(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    line = ["--cell", "basic", "--task", "memory", *TINY]
+    for seed, moved in (("1", ""), ("1", ""), ("2", "basic.1"), ("3", "basic.2")):
+        assert main.main([*line, "--seed", seed]) == 0
+        printed = capsys.readouterr().out
+        assert ("the earlier run had other settings" in printed) == bool(moved)
+        assert moved in printed
+    seeds = {
+        path.name: json.loads((path / "result.json").read_text())["seed"]
+        for path in (tmp_path / "runs").iterdir()
+    }
+    assert seeds == {"memory-basic": 3, "memory-basic.1": 1, "memory-basic.2": 2}
+    assert (tmp_path / "runs" / "memory-basic.1" / "recall.png").exists()
+
+
+def test_without_a_terminal_there_is_a_sign_of_life(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train, "SAY_EVERY", 0.0)
+    run(tmp_path, "--cell basic --task memory")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("epoch 1/1: loss ")
+
+
+@pytest.mark.parametrize(
+    ("option", "answer"),
+    [("--cel", "--cel (is --cell meant?)"), ("--xyz=3", "unrecognized arguments: --xyz (see")],
+)
+def test_an_unknown_option_is_named_with_one_that_is_like_it(option, answer, capsys):
+    with pytest.raises(SystemExit):
+        main.main([option, "lstm", "--task", "sin"])
+    assert answer in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path):
+    command = [sys.executable, "main.py", "--cell", "basic", "--task", "sin", *TINY]
+    process = subprocess.Popen(
+        [*command, "--out-dir", str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait() == 0
+    assert process.stderr.read() == ""
+    assert (tmp_path / "result.json").exists()
+
+
+def test_an_error_in_an_own_file_says_where_and_who_knows_more(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train, "OPTIMIZERS", {"gradient_descent": lambda lr: None})
+    line = ["--cell", "basic", "--task", "memory", *TINY, "--out-dir", str(tmp_path)]
+    assert main.main(line) == 1
+    error = capsys.readouterr().err
+    assert re.search(r"AttributeError: .*, in train.py, line \d+ \(--debug shows", error)
+    assert error.count("\n") == 1
+
+
+def test_a_function_that_is_not_there_or_not_python_is_not_looked_at():
+    check_solved([None, print, test.run_memory_test])

@@ -1,0 +1,169 @@
+"""Works that are alike: what a disguise does not change, and what the class has in common."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grading.__main__ import main as command_line
+from grading.classroom.graded import CODE
+from grading.engine.parts import LSTM
+from grading.similar import features
+from grading.similar.features import Given, list_features, read_handout
+from grading.similar.pairs import SHORT, find_pairs
+from tests.corpus.copies import list_styles, make_originals, measure_alike, read_given
+from tests.corpus.disguise import disguise
+from tests.corpus.hostile_class import pack_folder
+
+BLANK = "def step(x, h, w):\n    raise NotImplementedError\n"
+PLAIN = """def step(x, h, w):
+    z = tf.matmul(tf.concat([x, h], 1), w)
+    i, f = tf.split(z, 2, 1)
+    return tf.nn.sigmoid(f) * h + tf.tanh(i)
+"""
+
+
+def list_kinds(source):
+    """The features of a function that are no sequences."""
+    found = list_features({"x.py": source.encode()}, read_handout({"x.py": BLANK}))
+    return {feature for feature in found if "(" in feature}
+
+
+@pytest.mark.parametrize(
+    "disguised",
+    [
+        PLAIN.replace("z", "alpha").replace("    i, f", "    # the gates\n    i, f"),
+        PLAIN.replace("tf.nn.sigmoid(f) * h + tf.tanh(i)", "tf.math.tanh(i) + h * tf.sigmoid(f)"),
+        PLAIN.replace("tf.nn.sigmoid(f) * h +", "tf.add(tf.sigmoid(f) * h,").replace(
+            "tf.tanh(i)", "tf.tanh(i))"
+        ),
+        PLAIN.replace("i, f = tf.split(z, 2, 1)", "i = z[:, :9]\n    f = z[:, 9:]"),
+        PLAIN.replace(
+            "    return tf.nn.sigmoid(f) * h + tf.tanh(i)",
+            "    b = tf.tanh(i)\n    s = tf.sigmoid\n    return tf.identity(s(f)) * h + b",
+        ),
+        PLAIN.replace("tf.nn.sigmoid(f)", "gate(f)")
+        + "\ndef gate(value):\n    '''Squashes.'''\n    return tf.nn.sigmoid(value)\n",
+    ],
+    ids=["names", "order", "words", "slices", "variables", "helper"],
+)
+def test_a_disguise_does_not_change_what_is_computed(disguised):
+    assert disguised != PLAIN
+    assert list_kinds(disguised) == list_kinds(PLAIN)
+
+
+def test_another_computation_has_other_features():
+    assert list_kinds(PLAIN.replace("tf.tanh(i)", "tf.tanh(f)")) == list_kinds(PLAIN)  # a piece
+    assert list_kinds(PLAIN.replace("tf.tanh(i)", "tf.nn.relu(i)")) != list_kinds(PLAIN)
+    assert list_kinds(PLAIN.replace("* h", "- h")) != list_kinds(PLAIN)
+
+
+def test_a_loop_is_a_comprehension():
+    loop = "    y = []\n    for t in x:\n        y.append(tf.tanh(t))\n    return tf.stack(y)\n"
+    listed = "    return tf.stack([tf.tanh(t) for t in x])\n"
+    head = "def step(x, h, w):\n"
+    assert list_kinds(head + loop) == list_kinds(head + listed) != set()
+
+
+def test_what_was_handed_out_does_not_count():
+    handout = BLANK + "def given(x):\n    return tf.reduce_mean(tf.square(x))\n"
+    source = PLAIN + "    \ndef given(x):\n    return tf.reduce_mean(tf.square(x))\n"
+    found = list_features({"x.py": source.encode()}, read_handout({"x.py": handout}))
+    assert not any("reduce_mean" in feature for feature in found)
+    assert any("sigmoid" in feature for feature in found)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def step(:\n  tf.matmul(a, b) + tf.tanh(c) * tf.sigmoid(d)\n",
+        "def step(x):\n    return " + "+".join(["x"] * 30_000),
+        "def step(x):\n"
+        + "".join(f"    x = (x, x)  # {n}\n" for n in range(500))
+        + "    return x+x",
+        "def step(x):\n    a(x)\n"
+        + "".join(f"def {c}(x):\n" + f"    {d}(x)\n" * 300 for c, d in ("ab", "bc", "cd"))
+        + "def d(x):\n    return x + x\n",
+        "(" * 5000,
+        "\0\xff" * 1000,
+    ],
+    ids=["no Python", "deep", "doubling", "calls", "brackets", "bytes"],
+)
+def test_whatever_is_handed_in_is_read_in_a_moment(source):
+    list_features({"x.py": source.encode()}, {"x.py": Given(["step"], frozenset())})
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_have_features(content):
+    list_features({"x.py": content}, {"x.py": Given(["step"], frozenset())})
+
+
+def test_steps_are_bounded(monkeypatch):
+    monkeypatch.setattr(features, "MAX_STEPS", 100)
+    many = "def step(x):\n" + "    x = tf.tanh(x)\n" * 1000
+    found = list_features({"x.py": many.encode()}, {"x.py": Given(["step"], frozenset())})
+    assert max(line for where in found.values() for _, line in where) < 100
+
+
+def make_work(*names):
+    return {name: frozenset({("x.py", 1)}) for name in names}
+
+
+def test_what_many_have_is_no_evidence():
+    own = [f"own {n}" for n in range(SHORT)]
+    common = [f"common {n}" for n in range(SHORT)]
+    works = {f"honest {n}": make_work(*common, f"{n}") for n in range(30)}
+    works |= {"first": make_work(*own, *common), "second": make_work(*own, *common)}
+    (pair,) = find_pairs(works)
+    assert (pair.first, pair.second) == ("first", "second")
+    assert pair.alike == 1
+    assert pair.shared == set(own)
+
+
+def test_a_short_work_is_not_alike():
+    few = [f"own {n}" for n in range(SHORT // 3)]
+    assert find_pairs({"first": make_work(*few), "second": make_work(*few)}) == []
+
+
+@pytest.fixture(scope="module")
+def handout():
+    return read_given()
+
+
+@pytest.fixture(scope="module")
+def styles(handout):
+    return list_styles(handout)
+
+
+def test_right_solutions_in_other_styles_are_not_alike(styles):
+    assert len(styles) == 43
+    assert find_pairs(styles) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_disguised_copies_are_found_and_others_are_not(seed, styles, handout):
+    original, other = make_originals(random.Random(seed))
+    assert measure_alike((original, disguise(original, seed)), styles, handout) > 0.7
+    assert measure_alike((original, other), styles, handout) == 0
+
+
+def test_the_command_lists_pairs_with_both_texts(tmp_path, capsys):
+    first, second = make_originals(random.Random(1))
+    first[LSTM] += b"# <script>alert(1)</script>\n"
+    for name, files in {"11111": first, "22222": second, "33333": disguise(first, 1)}.items():
+        pack_folder(files)(tmp_path / CODE, name)
+    assert command_line(["similar", str(tmp_path)]) == 0
+    line, page = capsys.readouterr().out.splitlines()
+    assert line.split()[1:] == ["11111", "33333"]
+    text = (tmp_path / "similar.html").read_text()
+    assert str(tmp_path / "similar.html") == page
+    assert text.count("<details>") == 1
+    assert text.count("<mark>") > 50
+    assert "&lt;script&gt;" in text
+    assert "<script>" not in text
+
+
+def test_a_gradebook_without_code_is_refused_in_a_line(tmp_path, capsys):
+    assert command_line(["similar", str(tmp_path)]) == 1
+    assert "grade the class again" in capsys.readouterr().err
