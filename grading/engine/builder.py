@@ -233,9 +233,10 @@ def read_answer(returned: Any, state_type: type) -> tuple[dict, dict, dict[str, 
     else:
         values = final_state if isinstance(final_state, (list, tuple)) else [final_state]
         fields = dict(zip(state_type._fields, values, strict=False))
+    convert = tf.convert_to_tensor  # what is a variable is read
     return (
-        {f"outputs/{step}": tensor for step, tensor in enumerate(outputs)},
-        {f"state/{name}": tensor for name, tensor in fields.items() if tf.is_tensor(tensor)},
+        {f"outputs/{step}": convert(tensor) for step, tensor in enumerate(outputs)},
+        {f"state/{name}": convert(value) for name, value in fields.items() if tf.is_tensor(value)},
         {"wrong_state": interface.find_state_fault(final_state, state_type)},
     )
 
@@ -256,7 +257,7 @@ def build_loss(
 
             raise WrongAnswerError(f"the loss must be a tensor; it is {describe(loss)}")
         inputs = {f"outputs/{step}": tensor for step, tensor in enumerate(outputs)}
-        return export(graph, {**inputs, "y": y}, {"loss": loss}, send)
+        return export(graph, {**inputs, "y": y}, {"loss": tf.convert_to_tensor(loss)}, send)
 
 
 def build_train_op(

@@ -207,8 +207,8 @@ class LoadedGraph:
 
     def set_parameters(self, parameters: np.ndarray) -> None:
         """Sets all trainable numbers from one vector, in the order of `variables`."""
-        ends = np.cumsum([variable.size for variable in self.variables])[:-1]
-        pieces = np.split(np.asarray(parameters, np.float32), ends)
+        ends = np.cumsum([variable.size for variable in self.variables], dtype=int)
+        pieces = np.split(np.asarray(parameters, np.float32), ends)[: len(ends)]
         self.set_weights(
             [piece.reshape(v.shape) for piece, v in zip(pieces, self.variables, strict=True)]
         )

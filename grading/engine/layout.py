@@ -40,6 +40,8 @@ def find_layout(
         what the weight multiplies (the inputs, the hidden state, 1), by hidden unit. The G sums are
         in no certain order. None if the graph has no such layout.
     """
+    if not graph.variables:
+        return None
     nbr_terms = n_inp + n_out
     all_terms, all_units = np.ones(nbr_terms), np.ones(n_out)
     graph.set_parameters(np.full(graph.nbr_parameters, 1 / nbr_terms))

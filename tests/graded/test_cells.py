@@ -43,6 +43,9 @@ def test_there_is_an_output_for_each_time_step(graph, part, probe):
             f"each output should be of shape [batch, n_out], here {[batch, call.n_out]}; the first"
             f" is {list(outputs[0].shape)}"
         )
+    for output in outputs:
+        if output.dtype != np.float32:
+            lose(f"the outputs should be of type float32, not {output.dtype}")
 
 
 @of_cells("b", "d", "equation")

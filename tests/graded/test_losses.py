@@ -12,6 +12,8 @@ from grading.engine.graphs import LoadedGraph, lose
 from grading.engine.text import tell_apart
 
 BATCHES = (6, 1)
+SCALES = (1.0, 30.0)
+"""Of outputs whose gradients are looked at."""
 
 
 def compute_loss(graph: LoadedGraph, outputs: np.ndarray, truth: np.ndarray) -> float:
@@ -151,8 +153,10 @@ def _shifted_sin(predictions: np.ndarray, truth: np.ndarray) -> dict[str, float]
 
 
 @pytest.mark.part("e", "loss")
-def test_the_gradient_of_the_sine_loss_reaches_all_outputs_alike(scorer, rng):
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_gradient_of_the_sine_loss_reaches_all_outputs_alike(scorer, rng, scale):
     outputs, truth = draw_sin(rng, "float32", 6)
+    outputs *= scale
     came = compute_gradients(scorer.get_graph("e", "float32"), outputs, truth)
     expected = 2 * (outputs - truth.T[:, :, np.newaxis]) / truth.size
     if came.shape != expected.shape or not np.allclose(came, expected, rtol=1e-3, atol=1e-5):
@@ -272,8 +276,9 @@ def test_the_memory_loss_depends_on_outputs_and_truth_alone(scorer, rng):
 
 
 @pytest.mark.part("g", "loss")
-def test_the_gradient_of_the_memory_loss_reaches_all_outputs_alike(scorer, rng):
-    logits, symbols = draw_memory(rng, "int32", 6)
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_gradient_of_the_memory_loss_reaches_all_outputs_alike(scorer, rng, scale):
+    logits, symbols = draw_memory(rng, "int32", 6, scale)
     came = compute_gradients(scorer.get_graph("g", "int32"), logits, symbols)
     one_hot = np.eye(builder.NBR_SYMBOLS)[symbols.T]
     expected = (np.exp(log_softmax(logits)) - one_hot) / symbols.size
