@@ -3,18 +3,23 @@
     python -m tests.corpus                nine minutes on 2 cores
     python -m tests.corpus --write        also writes the table to benchmarks/results/corpus.md
 
-The exit status is 1 if an entry is not graded as it should be.
+The exit status is 1 if an entry is not graded as it should be, if its mistake is not named, or if a
+graded test has told no mistake of any.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import sys
+from collections.abc import Iterable, Iterator
 
 from tabulate import tabulate
 from tqdm import tqdm
 
+from grading.engine.manifest import PRIVATE_TESTS, PUBLIC_TESTS
 from grading.engine.parts import PARTS
+from grading.engine.verdict import GRADER_FAILED
 from support.files import ROOT, replacing
 from tests.corpus.entries import Entry
 from tests.corpus.grade import Grade, grading
@@ -57,8 +62,8 @@ def main() -> int:
     ):
         for entry in bar:
             grades[entry.name] = grade = futures[entry.name].result()
-            if set(grade.get_lost()) != set(entry.lost):
-                bar.write(f"{entry.name}: lost {grade.get_lost() or 'nothing'}, not {entry.lost}")
+            for fault in find_faults(entry, grade):
+                bar.write(f"{entry.name}: {fault}")
 
     def count(kind: list[Entry], elsewhere: bool) -> int:
         """Entries that lose points in the expected parts, or in other parts."""
@@ -76,7 +81,37 @@ def main() -> int:
         with replacing(TABLE) as path:
             path.write_text(table + "\n")
     print(table)
-    return 0 if rows[-1][1] == rows[-1][2] and rows[-1][3] == 0 else 1
+    silent = find_silent_tests(grades.values())
+    if silent:
+        print(f"these tests have told no mistake: {', '.join(sorted(silent))}")
+    is_right = not any(list(find_faults(entry, grades[entry.name])) for entry in entries)
+    return 0 if is_right and not silent else 1
+
+
+def find_faults(entry: Entry, grade: Grade) -> Iterator[str]:
+    """What is wrong with the grading of an entry."""
+    if set(grade.get_lost()) != set(entry.lost):
+        yield f"lost {grade.get_lost() or 'nothing'}, not {entry.lost or 'nothing'}"
+    reasons = [reason for of_part in grade.reasons.values() for reason in of_part]
+    if entry.lost and not any(entry.reason in reason for reason in reasons):
+        yield f"no reason says {entry.reason!r}"
+    if any(GRADER_FAILED in reason for reason in reasons):
+        yield "the grader itself failed"
+
+
+def find_silent_tests(grades: Iterable[Grade]) -> set[str]:
+    """Graded tests that have failed for no submission of which something was built."""
+    telling = {test for grade in grades for tests in grade.failures.values() for test in tests}
+    files = [
+        p for folder in (PUBLIC_TESTS, PRIVATE_TESTS) for p in (ROOT / folder).glob("test_*.py")
+    ]
+    tests = {
+        node.name
+        for file in files
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    return tests - telling
 
 
 if __name__ == "__main__":
