@@ -18,22 +18,33 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 import pytest
 
+from grading.engine.text import LONGEST_REASON, printable
 from support.imports import without_keras
 from support.terminal import trim_message
 
 with without_keras():
     import tensorflow.compat.v1 as tf
 
-RUN_LIMIT = 10
-"""Seconds for one run of a graph."""
-PART_LIMIT = 20
-"""Seconds for all runs of all graphs of a part."""
+RUN_LIMIT = 5
+"""Processor seconds for one run of a graph."""
+PART_LIMIT = 10
+"""Processor seconds for loading and running all graphs of a part."""
+WAITING = 3
+"""How many seconds a run may take for each processor second that it may."""
+ENDING_LIMIT = 5
+"""Seconds for a run to end when it has been cancelled."""
 MEMORY_LIMIT = 4 << 30
 """Bytes that a run may take beyond what the process has."""
+SPARE = 1 << 30
+"""Bytes that a part may leave behind."""
 MAX_OPERATIONS = 20_000
 """Of a graph, its functions' included."""
 MAX_PARAMETERS = 1_000_000
 """Numbers in a variable."""
+MAX_VALUES = 1 << 22
+"""Numbers in an output."""
+MAX_NAME = 1000
+"""Characters of a name."""
 
 LIBRARY_CELLS = ("BlockLSTM", "LSTMBlock", "GRUBlock", "BlockGRU", "Cudnn", "_MklQuantized")
 """How the operations of finished cells begin."""
@@ -69,27 +80,41 @@ def join_shapes(variables: Iterable[Variable]) -> str:
 
 def lose(reason: str) -> NoReturn:
     """Fails the test with one sentence for the student."""
-    pytest.fail(reason, pytrace=False)
+    pytest.fail(printable(reason, LONGEST_REASON), pytrace=False)
+
+
+TOO_LONG = (
+    f"running the graph takes more than {RUN_LIMIT} seconds, {PART_LIMIT} with the part's others,"
+    f" or {MEMORY_LIMIT >> 30} GiB"
+)
+"""The reason of a part whose graphs were stopped."""
 
 
 class Clock:
-    """Counts how long the graphs of a part run."""
+    """Counts the processor time of a part's graphs: a busy machine costs nobody points."""
 
     def __init__(self):
         self.seconds = 0.0
 
-    def check(self) -> None:
-        """Fails the test when they have had their time."""
+    @property
+    def has_stopped(self) -> bool:
+        return self.seconds == math.inf
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Counts the time of the block; fails the test when the part has had its time."""
         if self.seconds > PART_LIMIT:
             self.stop()
+        started = time.process_time()
+        try:
+            yield
+        finally:
+            self.seconds += time.process_time() - started
 
     def stop(self) -> NoReturn:
         """Fails the test; the graphs are not run again."""
         self.seconds = math.inf
-        lose(
-            f"running the graph takes more than {RUN_LIMIT} seconds, {PART_LIMIT} with the part's"
-            f" others, or {MEMORY_LIMIT >> 30} GiB"
-        )
+        lose(TOO_LONG)
 
 
 class LoadedGraph:
@@ -112,6 +137,10 @@ class LoadedGraph:
         self._inputs = {name: info.name for name, info in signature.inputs.items()}
         self._outputs = {name: info.name for name, info in signature.outputs.items()}
         definitions = _read_variables(meta, "variables")
+        named = [name for d in definitions for name in (d.variable_name, d.initializer_name)]
+        for tensors in (self._inputs, self._outputs):
+            named += [*tensors.keys(), *tensors.values()]
+        _check_names(*named)
         trainable = {d.variable_name for d in _read_variables(meta, "trainable_variables")}
         kept = _prune(
             meta.graph_def,
@@ -180,7 +209,14 @@ class LoadedGraph:
     def fetch(self, names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The values of outputs, for inputs by the names of the signature."""
         tensors = [self._element(self._outputs.get(name)) for name in names]
-        return self._run(tensors, self._feeds(inputs))
+        for name, tensor in zip(names, tensors, strict=True):
+            dtype = getattr(tensor, "dtype", tf.float32)  # an operation has none
+            if not (dtype.is_floating or dtype.is_integer or dtype.is_bool):
+                lose(f"{name} holds no numbers: it is of type {dtype.name}")
+        values = self._run(tensors, self._feeds(inputs))
+        if any(np.size(value) > MAX_VALUES for value in values):
+            lose(f"an output has more than {MAX_VALUES:,} numbers")
+        return values
 
     def fetch_gradients(
         self, of: Sequence[str], by: Sequence[str] | None, inputs: Mapping[str, np.ndarray]
@@ -199,7 +235,8 @@ class LoadedGraph:
                     else [self._element(self._inputs.get(name)) for name in by]
                 )
                 try:
-                    self._gradients[key] = tf.gradients(targets, sources)
+                    with self._clock.running():
+                        self._gradients[key] = tf.gradients(targets, sources)
                 except (LookupError, ValueError, TypeError) as error:
                     lose(f"the graph has no gradient: {trim_message(error)}")
         tensors = self._gradients[key]
@@ -216,19 +253,21 @@ class LoadedGraph:
         return {self._element(self._inputs.get(name)): value for name, value in inputs.items()}
 
     def _run(self, fetches, feeds=None):
-        self._clock.check()
-        started = time.monotonic()
         try:
-            with _bounded_memory():
+            with self._clock.running(), _bounded_memory():
                 return _call_within(
-                    RUN_LIMIT, lambda: self._session.run(fetches, feeds, options=_RUN_OPTIONS)
+                    RUN_LIMIT, lambda: self._session.run(fetches, feeds), self._session.close
                 )
-        except (TimeoutError, tf.errors.DeadlineExceededError, tf.errors.ResourceExhaustedError):
+        except (TimeoutError, tf.errors.ResourceExhaustedError, MemoryError):
             self._clock.stop()
-        except (tf.errors.OpError, ValueError, TypeError, MemoryError) as error:
+        except (tf.errors.OpError, ValueError, TypeError) as error:
             lose(f"the graph cannot be run: {trim_message(error)}")
-        finally:
-            self._clock.seconds += time.monotonic() - started
+
+    def close(self) -> None:
+        """Drops the graph and all that its variables hold; it is not used again."""
+        self._session.close()
+        self._session = self._graph = self._variables = None
+        self._gradients.clear()
 
 
 class _VariableInGraph:
@@ -272,6 +311,12 @@ def _read_variables(meta, collection: str) -> list:
     return list(definitions.values())
 
 
+def _check_names(*names: str) -> None:
+    """Long names would make long messages, and these take memory."""
+    if any(len(name) > MAX_NAME for name in names):
+        lose(f"a name in the graph has more than {MAX_NAME:,} characters")
+
+
 def _prune(graph_def, names: Iterable[str]):
     """The part of a graph that the named operations and tensors depend on."""
     nodes = {node.name: node for node in graph_def.node}
@@ -291,13 +336,18 @@ def _prune(graph_def, names: Iterable[str]):
 
 
 def _check_operations(graph_def) -> None:
+    signatures = [function.signature.name for function in graph_def.library.function]
     functions = [node for function in graph_def.library.function for node in function.node_def]
+    if not ALLOWED_OPERATIONS.isdisjoint(signatures):
+        lose("the graph has a function that is called like an operation of TensorFlow: rename it")
     if any(node.op in CALLS for node in functions):  # they could call themselves, or multiply
         lose("the graph has functions that call functions: do without tf.function and tf.cond")
     nodes = [*graph_def.node, *functions]
     if len(nodes) > MAX_OPERATIONS:
         lose(f"the graph has {len(nodes):,} operations; {MAX_OPERATIONS:,} are the most")
+    _check_names(*signatures)
     for node in nodes:
+        _check_names(node.name, node.op, *node.input)
         if node.op.startswith(LIBRARY_CELLS):
             lose(
                 f"this is a finished cell of a library (operation {node.op}): write the equations"
@@ -315,11 +365,11 @@ def _check_operations(graph_def) -> None:
             lose(f"the graph has an operation that is not run here, {node.op[:40]}: do without it")
 
 
-_RUN_OPTIONS = tf.RunOptions(timeout_in_ms=RUN_LIMIT * 1000)
+def _call_within(seconds: float, function: Callable[[], Any], cancel: Callable[[], object]) -> Any:
+    """Calls a function, and cancels it when it has had its processor time.
 
-
-def _call_within(seconds: float, function: Callable[[], Any]) -> Any:
-    """Calls a function; what takes longer, such as one huge operation, is left to itself."""
+    What does not end even then, such as one huge operation, is left to itself (see `Footprint`).
+    """
     outcome: list = []
 
     def call() -> None:
@@ -329,9 +379,13 @@ def _call_within(seconds: float, function: Callable[[], Any]) -> Any:
             outcome.extend((False, error))
 
     thread = threading.Thread(target=call, daemon=True)
+    until, latest = time.process_time() + seconds, time.monotonic() + WAITING * seconds
     thread.start()
-    thread.join(seconds + 5)  # TensorFlow's own limit, which ends cleanly, comes first
+    while thread.is_alive() and time.process_time() < until and time.monotonic() < latest:
+        thread.join(0.05)
     if not outcome:
+        cancel()
+        thread.join(ENDING_LIMIT)
         raise TimeoutError
     succeeded, result = outcome
     if not succeeded:
@@ -347,17 +401,47 @@ def _session_config() -> tf.ConfigProto:
     return config
 
 
-@contextlib.contextmanager
-def _bounded_memory() -> Iterator[None]:
-    """Lets allocations fail that would take the machine's memory, where the system can."""
+class Footprint(NamedTuple):
+    """What this process takes."""
+
+    addresses: int
+    """Bytes."""
+    resident: int
+    """Bytes."""
+    threads: int
+    """Those that Python started."""
+
+    def has_room_as(self, before: Footprint) -> bool:
+        """Whether a part finds as much room as it would have found before."""
+        return (
+            self.threads <= before.threads
+            and self.addresses < before.addresses + SPARE
+            and self.resident < before.resident + SPARE
+        )
+
+
+def measure_footprint() -> Footprint:
+    """What this process takes now; nothing where the system does not tell."""
     try:
         import resource
 
         with open("/proc/self/statm") as file:
-            used = int(file.read().split()[0]) * resource.getpagesize()
+            pages = [int(field) for field in file.read().split()[:2]]
     except (ImportError, OSError):
+        return Footprint(0, 0, threading.active_count())
+    addresses, resident = (number * resource.getpagesize() for number in pages)
+    return Footprint(addresses, resident, threading.active_count())
+
+
+@contextlib.contextmanager
+def _bounded_memory() -> Iterator[None]:
+    """Lets allocations fail that would take the machine's memory, where the system can."""
+    used = measure_footprint().addresses
+    if not used:
         yield
         return
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     bound = (
         used + MEMORY_LIMIT if hard == resource.RLIM_INFINITY else min(used + MEMORY_LIMIT, hard)

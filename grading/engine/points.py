@@ -1,13 +1,15 @@
 """The part of pytest that grades: options, fixtures, and the table of points at the end.
 
 A test says by `@pytest.mark.part("b", "state")` which criterion of which part it belongs to; the
-points of a criterion are earned when its tests have run and none has failed.
+points of a criterion are earned when all its tests have reported, some have run, and none has
+failed.
 """
 
 from __future__ import annotations
 
 import secrets
 import shutil
+import sys
 import time
 import zlib
 from collections import defaultdict
@@ -26,8 +28,16 @@ from grading.engine.manifest import PRIVATE_TESTS, PUBLIC_TESTS
 from grading.engine.memory_truth import choose_telling_seed
 from grading.engine.parts import PARTS, TOTAL
 from grading.engine.submission import read_folder
-from grading.engine.text import printable
-from grading.engine.verdict import PartVerdict, Verdict, get_points, get_reasons, make_report
+from grading.engine.text import LONGEST_REASON, printable
+from grading.engine.verdict import (
+    GRADER_FAILED,
+    MOST_REASONS,
+    PartVerdict,
+    Verdict,
+    get_points,
+    get_reasons,
+    make_report,
+)
 from support.files import ROOT, write_json
 
 GRADED_FOLDERS = (ROOT / PUBLIC_TESTS, ROOT / PRIVATE_TESTS)
@@ -57,6 +67,7 @@ class Scorer:
         self.started = time.perf_counter()
         self.reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
         self.has_run: set[tuple[str, str]] = set()
+        self.awaited: dict[tuple[str, str], set[str]] = defaultdict(set)
         self.notes: dict[str, list[str]] = defaultdict(list)
 
     def start_building(self) -> None:
@@ -97,33 +108,46 @@ class Scorer:
 
     def get_graph(self, part: str, name: str) -> Any:
         """A probe's graph; fails the test where there is none, or it must not be run."""
-        from grading.engine.graphs import Clock, LoadedGraph
+        from grading.engine.graphs import Clock, LoadedGraph, lose
 
         self.get_facts(part, name)
         clock = self._clocks.setdefault(part, Clock())
-        clock.check()
-        if (part, name) not in self._loaded:
-            graph = self.get_build().probes[part][name].graph
-            try:
-                self._loaded[part, name] = LoadedGraph(graph, clock)
-            except pytest.fail.Exception as failure:
-                self._loaded[part, name] = failure
-        if isinstance(self._loaded[part, name], BaseException):
-            raise self._loaded[part, name]
+        with clock.running():
+            if (part, name) not in self._loaded:
+                graph = self.get_build().probes[part][name].graph
+                try:
+                    self._loaded[part, name] = LoadedGraph(graph, clock)
+                except pytest.fail.Exception as failure:
+                    self._loaded[part, name] = failure.msg
+        if isinstance(self._loaded[part, name], str):
+            lose(self._loaded[part, name])
         return self._loaded[part, name]
+
+    def drop_graphs(self) -> None:
+        """Forgets all graphs, with all that their variables hold."""
+        for graph in self._loaded.values():
+            if not isinstance(graph, str):
+                graph.close()
+        self._loaded.clear()
+        for name in ("last_exc", "last_type", "last_value", "last_traceback"):
+            vars(sys).pop(name, None)  # pytest keeps the last failure there, and it keeps graphs
 
     def get_verdict(self) -> Verdict:
         """What the tests that have run say of all parts."""
         return {part: self._get_part_verdict(part) for part in PARTS}
 
     def _get_part_verdict(self, part: str) -> PartVerdict:
+        from grading.engine.graphs import TOO_LONG
+
         verdict = PartVerdict(points={}, reasons={}, notes=_without_repeats(self.notes[part]))
         for criterion, points in PARTS[part].criteria.items():
             key = part, criterion
-            reasons = _without_repeats(self.reasons[key])
-            verdict["points"][criterion] = points if key in self.has_run and not reasons else 0
-            if key not in self.has_run:
+            reasons = _without_repeats(self.reasons[key])[:MOST_REASONS]
+            if key not in self.has_run or self.awaited[key]:
                 reasons.append(NOT_CHECKED)
+            if part in self._clocks and self._clocks[part].has_stopped:
+                reasons = [TOO_LONG]  # what came before the end would be a matter of luck
+            verdict["points"][criterion] = 0 if reasons else points
             verdict["reasons"][criterion] = reasons
         return verdict
 
@@ -219,6 +243,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid}: the table of points has no {marker.args}")
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    for item in session.items:
+        if marker := item.get_closest_marker("part"):
+            session.config.stash[SCORER].awaited[marker.args].add(item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def scorer(pytestconfig: pytest.Config) -> Scorer:
     return pytestconfig.stash[SCORER]
@@ -244,6 +274,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
     if marker is None:
         return report
     scorer, key = item.config.stash[SCORER], tuple(marker.args)
+    if report.when == "teardown":
+        scorer.awaited[key].discard(item.nodeid)
     if report.when == "call" and report.passed:
         scorer.has_run.add(key)
     if report.failed:
@@ -257,10 +289,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
 
 def _explain(excinfo: pytest.ExceptionInfo) -> str:
     if excinfo.errisinstance(pytest.fail.Exception):
-        return printable(excinfo.value.msg, longest=2000)
+        return printable(excinfo.value.msg, LONGEST_REASON)
     return (
-        f"the grader itself failed here ({excinfo.typename}: {excinfo.value}): this is not your"
-        " fault; tell your teacher, who sees more with pytest -v"
+        f"{GRADER_FAILED} ({excinfo.typename}: {printable(excinfo.value)}): this is not your fault;"
+        " tell your teacher, who sees more with pytest -v"
     )
 
 
