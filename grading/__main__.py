@@ -112,7 +112,7 @@ def run_grade(args: argparse.Namespace) -> int:
     from grading.sandbox.check import check_sandbox
     from grading.sandbox.process import end_children
 
-    settings = Settings(only=args.only, fresh=args.fresh, sandboxed=not args.no_sandbox)
+    settings = Settings(args.only, args.fresh, sandboxed=not args.no_sandbox, nbr_jobs=args.jobs)
     try:
         with open_gradebook(args.out, args.submissions) as scratch:
             if args.no_sandbox:
@@ -174,7 +174,7 @@ def start_executor(args: argparse.Namespace, scratch: Path) -> Iterator[Callable
         args: How many threads, or which cluster.
         scratch: The folder for temporary files.
     """
-    from grading.classroom.grade import Task, grade
+    from grading.classroom.grade import Task, grade_and_time
     from grading.classroom.remote import grade_from_archive, list_sources
 
     if args.scheduler is not None:
@@ -183,7 +183,7 @@ def start_executor(args: argparse.Namespace, scratch: Path) -> Iterator[Callable
         return
 
     def grade_here(task: Task) -> dict[str, Any]:
-        return grade(task, scratch=scratch)._asdict()
+        return grade_and_time(task, scratch)
 
     executor = futures.ThreadPoolExecutor(args.jobs, initializer=share_processors(args.jobs))
     try:

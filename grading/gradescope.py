@@ -7,6 +7,7 @@ make namespaces; BUILD then runs as another user, who may read nothing of the co
 from __future__ import annotations
 
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from grading.classroom.batch import Settings, make_task
 from grading.classroom.grade import grade
 from grading.classroom.graded import Graded
 from grading.classroom.groups import Group
-from grading.classroom.kept import ASIDE
+from grading.classroom.kept import ASIDE, SALT, make_salt, read_salt
 from grading.engine.manifest import GRADESCOPE, SUBMITTED_FILES
 from grading.gradebook.gradebook import make_result
 from grading.sandbox.check import check_sandbox
@@ -47,6 +48,9 @@ def write_bundle(target: Path) -> None:
             bundle.writestr(info, script)
         for name, file in find_files(*GRADESCOPE, without=SUBMITTED_FILES).items():
             bundle.write(file, name)
+        with tempfile.TemporaryDirectory() as folder:
+            make_salt(Path(folder, SALT))
+            bundle.write(Path(folder, SALT), SALT)
 
 
 def run(handed_in: Path, results: Path) -> None:
@@ -64,8 +68,9 @@ def run(handed_in: Path, results: Path) -> None:
     result = arrival.result
     if arrival.submission is not None:
         settings = Settings(sandboxed=kind is Sandbox)
-        result = grade(make_task(arrival.submission, settings), kind)
-    graded = Graded(arrival.group, arrival.flags, arrival.aside, result)
+        result = grade(make_task(arrival.submission, settings, read_salt(ROOT)), kind)
+    group = arrival.group._replace(flags=arrival.suspects)
+    graded = Graded(group, arrival.flags, arrival.aside, result)
     write_json(results / "results.json", make_result(graded))
 
 

@@ -11,7 +11,7 @@ import pickle
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from grading.classroom.result import GRADED, OUR_FAULT, Result
 from grading.engine.build import PART_LIMIT, Build, Probe, build
@@ -29,6 +29,8 @@ ATTEMPTS = 2
 """Tries before a failed grading is our own fault."""
 MAX_ANSWER = 4 << 20
 """Bytes of JUDGE's answer."""
+WAITING = 3
+"""How many seconds JUDGE may take for each processor second that it may: it does not sleep."""
 
 
 class Task(NamedTuple):
@@ -60,6 +62,10 @@ def grade(task: Task, kind: type[Bare] | None = None, scratch: Path | None = Non
     Raises:
         OSError: If the disk is full: nothing else can be graded either.
     """
+    if not task.submission.files:  # nothing to build, and nothing to judge
+        missing = task.submission.missing
+        verdict = {part: lose_part(part, missing[PARTS[part].file]) for part in PARTS}
+        return Result(GRADED, verdict=verdict, sandboxed=task.sandboxed)
     runner = (kind or (Sandbox if task.sandboxed else Bare))(task.limits)
     for _ in range(ATTEMPTS):
         try:
@@ -81,6 +87,13 @@ def grade(task: Task, kind: type[Bare] | None = None, scratch: Path | None = Non
     return Result(OUR_FAULT, why=why, sandboxed=task.sandboxed)
 
 
+def grade_and_time(task: Task, scratch: Path | None = None) -> dict[str, Any]:
+    """The fields of a result, and how many seconds it took, as plain data."""
+    started = time.monotonic()
+    result = grade(task, scratch=scratch)
+    return {"result": result._asdict(), "seconds": time.monotonic() - started}
+
+
 def judge_parts(built: Build, seed: int, runner: Bare) -> tuple[Build, Verdict]:
     """Asks JUDGE, and returns its verdict with what was judged.
 
@@ -88,13 +101,12 @@ def judge_parts(built: Build, seed: int, runner: Bare) -> tuple[Build, Verdict]:
     other half. A part earns nothing if JUDGE gives a verdict on others and none on it: what was
     built there stops it.
     """
-    deadline = time.monotonic() + COURSE.judge_seconds
     with contextlib.suppress(JudgeError):
         question = Question(built, seed, list(PARTS))
         return built, judge_apart(question, runner, COURSE.judge_seconds / 2)
     verdict, stopped = {}, {}
-    for nbr_left, part in zip(range(len(PARTS), 0, -1), PARTS, strict=True):
-        seconds = (deadline - time.monotonic()) / nbr_left
+    seconds = COURSE.judge_seconds / 2 / len(PARTS)
+    for part in PARTS:
         try:
             verdict[part] = judge_apart(Question(built, seed, [part]), runner, seconds)[part]
         except JudgeError as error:
@@ -111,11 +123,15 @@ def judge_parts(built: Build, seed: int, runner: Bare) -> tuple[Build, Verdict]:
 
 
 def judge_apart(question: Question, runner: Bare, seconds: float = COURSE.judge_seconds) -> Verdict:
-    """Runs JUDGE in a process of its own."""
+    """Runs JUDGE in a process of its own, for so many processor seconds."""
     with ThreadPoolExecutor(1) as thread:
         process = runner.start_judge()
         answer = thread.submit(ask, process, pickle.dumps(question))
-        watch(process, answer.done, seconds)
+
+        def has_ended() -> bool:
+            return answer.done() or process.processor_seconds > seconds
+
+        watch(process, has_ended, WAITING * seconds)
         trouble = find_trouble(process, seconds)
         kill(process)
     try:

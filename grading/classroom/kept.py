@@ -12,6 +12,7 @@ import hashlib
 import importlib.metadata
 import json
 import logging
+import secrets
 import shutil
 import sys
 from collections.abc import Iterator
@@ -21,13 +22,15 @@ from grading.classroom.grade import Task
 from grading.classroom.graded import GradebookError
 from grading.classroom.result import Result
 from grading.engine.manifest import ONE_GRADING, SUBMITTED_FILES
-from support.files import UNFINISHED, find_files, write_json
+from support.files import UNFINISHED, find_files, replacing, write_json
 
 logger = logging.getLogger("grading")
 logger.setLevel(logging.INFO)
 
 KEPT = ".kept"
 """The folder of finished results."""
+OPENED = ".opened"
+"""The folder of what archives hold, so that each is opened once."""
 WORK = ".work"
 """The folder of all temporary files."""
 ASIDE = "aside"
@@ -36,6 +39,8 @@ LOCK = ".lock"
 """The file that is locked during a grading."""
 LOG = "log.txt"
 """The file that says what was done when."""
+SALT = ".salt"
+"""The file of a secret, from which the judge draws; a copy of it makes the same gradebook again."""
 
 
 @contextlib.contextmanager
@@ -53,7 +58,7 @@ def open_gradebook(folder: Path, submissions: Path) -> Iterator[Path]:
         raise GradebookError(f"there is no folder {submissions}")
     if folder.resolve().is_relative_to(submissions.resolve()):
         raise GradebookError(f"{folder} lies in {submissions}: choose a folder outside of it")
-    for name in (KEPT, ASIDE):
+    for name in (KEPT, OPENED, ASIDE):
         (folder / name).mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w") as lock:
         try:
@@ -62,9 +67,10 @@ def open_gradebook(folder: Path, submissions: Path) -> Iterator[Path]:
             raise GradebookError(f"another grading is under way in {folder}: wait for it") from None
         scratch = (folder / WORK).resolve()
         shutil.rmtree(scratch, ignore_errors=True)  # of a killed run
-        for unfinished in folder.glob(f"*/{UNFINISHED}*"):
+        for unfinished in [*folder.glob(f"{UNFINISHED}*"), *folder.glob(f"*/{UNFINISHED}*")]:
             unfinished.unlink(missing_ok=True)
         scratch.mkdir()
+        make_salt(folder / SALT)
         log = logging.FileHandler(folder / LOG)
         log.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         logger.addHandler(log)
@@ -75,13 +81,26 @@ def open_gradebook(folder: Path, submissions: Path) -> Iterator[Path]:
             log.close()
 
 
+def make_salt(path: Path) -> None:
+    """Draws a secret that only the owner of the file may read, if there is none yet."""
+    if not path.exists():
+        with replacing(path) as temporary:
+            temporary.touch(mode=0o600)
+            temporary.write_text(secrets.token_hex(32))
+
+
+def read_salt(gradebook: Path) -> bytes:
+    return (gradebook / SALT).read_bytes()
+
+
 class Kept:
     """Finished results, by a hash of the task and of the grader."""
 
     def __init__(self, folder: Path):
         self._folder, self._grader = folder, hash_grader()
 
-    def _get_path(self, task: Task) -> Path:
+    def get_path(self, task: Task) -> Path:
+        """Where the result of a task is kept."""
         files = task.submission.files
         key = {
             "grader": self._grader,
@@ -95,15 +114,15 @@ class Kept:
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         return self._folder / f"{digest[:32]}.json"
 
-    def read(self, task: Task) -> Result | None:
+    def read(self, path: Path) -> Result | None:
         """A result; None if there is none, or it is damaged."""
         try:
-            return Result(**json.loads(self._get_path(task).read_text()))
+            return Result(**json.loads(path.read_text()))
         except (OSError, ValueError, TypeError):
             return None
 
-    def keep(self, task: Task, result: Result) -> None:
-        write_json(self._get_path(task), result._asdict())
+    def keep(self, path: Path, result: Result) -> None:
+        write_json(path, result._asdict())
 
 
 def hash_grader() -> str:

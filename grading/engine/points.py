@@ -210,7 +210,7 @@ def pytest_configure(config: pytest.Config) -> None:
     seed = config.getoption("--seed")
     config.stash[SCORER] = Scorer(
         ROOT if folder is None else Path(folder).absolute(),
-        secrets.randbits(32) if seed is None else seed,
+        secrets.randbits(64) if seed is None else seed,
         config.getoption("--part-limit"),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from support.files import replacing
 
 CLASS = "class.json"
 """The results of all groups; all else is made from them."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""A spreadsheet computes a cell that begins so."""
+FORMULA = ("=", "+", "-", "@")
+"""A spreadsheet computes a cell that begins so, also in full width or after blanks."""
+LONGEST_CELL = 30_000
+"""Characters; a spreadsheet takes 32,767, and Python's csv 131,072."""
 
 
 def write_gradebook(graded: Iterable[Graded], folder: Path) -> Path:
@@ -87,8 +90,9 @@ def make_table(graded: Iterable[Graded]) -> str:
 
 def make_harmless(cell: str) -> str:
     """A cell that no spreadsheet computes, even if a semicolon ends cells there."""
-    cell = cell.replace(";", ",")
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+    cell = cell[:LONGEST_CELL].replace(";", ",")
+    begin = unicodedata.normalize("NFKC", cell[:100]).lstrip()
+    return f"'{cell}" if begin.startswith(FORMULA) or cell[:1].isspace() else cell
 
 
 def make_result(entry: Graded) -> dict[str, Any]:
@@ -102,6 +106,7 @@ def make_result(entry: Graded) -> dict[str, Any]:
         extra_data={
             "group": entry.group.name,
             "status": entry.result.status,
+            "flags": entry.get_flags(),
             "sandboxed": entry.result.sandboxed,
         },
     )

@@ -46,6 +46,32 @@ def fill(folder: str, most: int) -> str | None:
     return None
 
 
+def make_files(folder: str, most: int) -> str | None:
+    """Makes many empty files: each takes memory of the kernel."""
+    number = 0
+    with contextlib.suppress(OSError):
+        for number in range(2 * most):
+            os.symlink("x", os.path.join(folder, f"made-{number}"))
+        return f"made {number} files in {folder}"
+    return None
+
+
+def lock(folder: str) -> str | None:
+    """Locks a part of a file: the kernel keeps each lock, and counts none."""
+    import fcntl
+
+    with contextlib.suppress(OSError), open(os.path.join(folder, "locked"), "w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX, 1)
+        return "locked a part of a file"
+    return None
+
+
+def see_command() -> str | None:
+    """Reads on the command line of the sandbox's first process where the course's files are."""
+    words = Path("/proc/1/cmdline").read_text().split("\0")
+    return "sees how it was started" if "--ro-bind" in words else None
+
+
 def read(paths: list[str]) -> str | None:
     """Reads what it must not see."""
     for path in paths:
@@ -130,7 +156,7 @@ def become_root() -> str | None:
     return f"has the capabilities {rights}" if int(rights, 16) else None
 
 
-def main(port: str, tmp_size: str, *hidden: str) -> None:
+def main(port: str, tmp_size: str, nbr_files: str, *hidden: str) -> None:
     folders = [
         "/",
         "/usr",
@@ -145,6 +171,9 @@ def main(port: str, tmp_size: str, *hidden: str) -> None:
     attempts: dict[str, Callable[[], str | None]] = {
         "write": lambda: write([*folders, *hidden]),
         "fill": lambda: fill("/tmp", 2 * int(tmp_size)),
+        "make files": lambda: make_files("/tmp", int(nbr_files)),
+        "lock": lambda: lock("/tmp"),
+        "see command": see_command,
         "read": lambda: read([*hidden, "/etc/shadow", "/home"]),
         "connect": lambda: connect(int(port)),
         "see processes": see_processes,

@@ -7,47 +7,123 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
 from grading.engine.process import OUT_OF_MEMORY, Process, Trouble
+from grading.sandbox.groups import ControlGroup
 from grading.sandbox.limits import Limits
 
 LOOK_EVERY = 0.05
-"""Seconds between two looks at the memory."""
+"""Seconds between two looks at what a process takes."""
+REST = 9
+"""How much longer than a look the time between two is at least."""
+MAP_BYTES = 600
+"""Bytes of the kernel's memory for a mapping of a process; no other limit counts them."""
 
 
 class BoundedProcess(Process):
     """A process that is ended when it and all that it has started take too much memory.
 
     The kernel counts the memory of several processes only for control groups. These need rights
-    that a course may not have. So `poll` looks the memory up.
+    that a course may not have. So `poll` looks the memory up; a control group stands behind it.
+
+    Args:
+        command: What to run.
+        limits: What it may take.
+        group: The control group that the command enters, if there is one.
+        **options: As `subprocess.Popen` takes them.
     """
 
-    def __init__(self, command: Sequence[str], limits: Limits, **options: object):
+    processor_seconds: float = 0.0
+    """What all processes had taken at the last look."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        limits: Limits,
+        group: ControlGroup | None = None,
+        **options: object,
+    ):
         super().__init__(command, **options)
-        self._limit, self._next_look = limits.memory, 0.0
+        self._limit, self._next_look, self._group = limits.memory, 0.0, group
 
     def poll(self) -> int | None:
         if self.returncode is None and time.monotonic() > self._next_look:
-            self._next_look = time.monotonic() + LOOK_EVERY
-            if get_memory(self.pid) > self._limit:
-                what = f"took more than {self._limit >> 20:,} MiB of memory"
-                self.trouble = Trouble(OUT_OF_MEMORY, what)
-                self.kill()
-        return super().poll()
+            started = time.monotonic()
+            self._look()
+            ended = time.monotonic()
+            self._next_look = ended + max(LOOK_EVERY, REST * (ended - started))
+        status = super().poll()
+        if self._group is not None and self.trouble is None and self._group.has_run_out():
+            self.end_for_memory()
+        return status
+
+    def _look(self) -> None:
+        processes = find_processes(self.pid)
+        taken = [get_taken(process) for process in processes]
+        self.processor_seconds = sum(seconds for _, seconds in taken)
+        if sum(memory for memory, _ in taken) <= self._limit:
+            return
+        if sum(get_own_memory(process) for process in processes) > self._limit:
+            self.end_for_memory()
+
+    def end_for_memory(self) -> None:
+        """Ends it, as it takes too much."""
+        what = f"took more than {self._limit >> 20:,} MiB of memory"
+        self.trouble = Trouble(OUT_OF_MEMORY, what)
+        self.kill()
+
+    def wait(self, timeout: float | None = None) -> int:
+        status = super().wait(timeout)
+        if self._group is not None:
+            self._group.remove()
+        return status
 
 
-def get_memory(pid: int) -> int:
-    """Bytes of memory of a process and all its descendants, with page tables and swap."""
-    total = 0
+class Taken(NamedTuple):
+    """What a process takes."""
+
+    memory: int
+    """Bytes, with page tables, mappings and swap; what processes share counts for each."""
+    seconds: float
+    """Of a processor, with those of its children that have ended."""
+
+
+def find_processes(pid: int) -> list[psutil.Process]:
+    """A process and all its descendants."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        for process in [root := psutil.Process(pid), *root.children(recursive=True)]:
-            with contextlib.suppress(psutil.Error, OSError):
-                total += process.memory_info().rss
-                status = Path(f"/proc/{process.pid}/status").read_text()
-                total += sum(map(int, re.findall(r"Vm(?:PTE|Swap):\s*(\d+)", status))) << 10
-    return total
+        return [root := psutil.Process(pid), *root.children(recursive=True)]
+    return []
+
+
+def get_taken(process: psutil.Process) -> Taken:
+    """What a process takes; nothing if it has ended."""
+    with contextlib.suppress(psutil.Error, OSError):
+        memory = _count_kib(process, "status", "VmRSS|VmPTE|VmSwap")
+        return Taken((memory << 10) + _get_size_of_maps(process), sum(process.cpu_times()[:4]))
+    return Taken(0, 0.0)
+
+
+def get_own_memory(process: psutil.Process) -> int:
+    """Bytes of a process's memory, where what several share counts once in all."""
+    with contextlib.suppress(psutil.Error, OSError):
+        with contextlib.suppress(PermissionError):
+            memory = _count_kib(process, "smaps_rollup", "Pss|SwapPss")
+            memory += _count_kib(process, "status", "VmPTE")
+            return (memory << 10) + _get_size_of_maps(process)
+        return get_taken(process).memory
+    return 0
+
+
+def _count_kib(process: psutil.Process, file: str, names: str) -> int:
+    text = Path(f"/proc/{process.pid}/{file}").read_text()
+    return sum(map(int, re.findall(rf"^(?:{names}):\s*(\d+) kB", text, re.MULTILINE)))
+
+
+def _get_size_of_maps(process: psutil.Process) -> int:
+    return MAP_BYTES * Path(f"/proc/{process.pid}/maps").read_bytes().count(b"\n")
 
 
 def end_children() -> None:
