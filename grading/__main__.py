@@ -106,7 +106,7 @@ def run_handout(args: argparse.Namespace) -> int:
 def run_grade(args: argparse.Namespace) -> int:
     from grading.classroom.batch import Settings, grade_class
     from grading.classroom.graded import GradebookError
-    from grading.classroom.kept import open_gradebook
+    from grading.classroom.kept import logger, open_gradebook
     from grading.classroom.result import OUR_FAULT
     from grading.gradebook.gradebook import write_gradebook
     from grading.sandbox.check import check_sandbox
@@ -118,7 +118,8 @@ def run_grade(args: argparse.Namespace) -> int:
             if args.no_sandbox:
                 print("grading: warning: the students' code has no sandbox", file=sys.stderr)
             elif args.scheduler is None:
-                check_sandbox(settings.limits, [args.submissions.absolute()], scratch)
+                walls = check_sandbox(settings.limits, [args.submissions.absolute()], scratch)
+                logger.info("the sandbox holds (%s)", walls)
             try:
                 with start_executor(args, scratch) as submit:
                     graded = grade_class(args.submissions, args.out, submit, settings)

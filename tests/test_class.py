@@ -32,7 +32,7 @@ from grading.engine.course import PATH, CourseError, read
 from grading.engine.parts import PARTS
 from grading.engine.verdict import get_points, lose_all
 from grading.gradebook import gradebook, overview
-from grading.sandbox import runners, seccomp
+from grading.sandbox import runners, seccomp, walls
 from grading.sandbox.check import check_sandbox
 from grading.sandbox.limits import UIDS, Limits, SandboxError, become
 from grading.sandbox.runners import Bare
@@ -141,8 +141,8 @@ def test_the_sandbox_holds():
     check_sandbox(Limits())
 
 
-def leave_out(hole, walls, *args):
-    return [word for word in walls(*args) if word not in hole]
+def leave_out(hole, build, *args):
+    return [word for word in build(*args) if word not in hole]
 
 
 @needs_sandbox
@@ -158,12 +158,31 @@ def leave_out(hole, walls, *args):
 )
 def test_a_sandbox_with_a_hole_is_not_used(hole, reason, monkeypatch):
     for name in ("build_walls", "shut_away"):
-        walls = getattr(runners, name)
-        without = functools.partial(leave_out, hole, walls)
+        without = functools.partial(leave_out, hole, getattr(runners, name))
         monkeypatch.setattr(runners, name, without)
     monkeypatch.setattr(seccomp, "REFUSED", [call for call in seccomp.REFUSED if call not in hole])
     with pytest.raises(SandboxError, match=reason):
         check_sandbox(Limits())
+
+
+@needs_sandbox
+def test_locks_that_are_not_refused_are_a_hole(monkeypatch):
+    monkeypatch.setattr(seccomp, "LOCKS", ())
+    with pytest.raises(SandboxError, match="locked a part of a file"):
+        check_sandbox(Limits())
+
+
+@needs_sandbox
+def test_a_tmp_for_any_number_of_files_is_a_hole(monkeypatch):
+    if not walls.make_tmp(Limits()):
+        pytest.skip("no file system can be made here beforehand")
+    monkeypatch.setattr(walls, "MAKE_TMP", walls.MAKE_TMP.replace("nr_inodes=$1", "nr_inodes=0"))
+    walls.make_tmp.cache_clear()
+    try:
+        with pytest.raises(SandboxError, match="made 8192 links"):
+            check_sandbox(Limits())
+    finally:
+        walls.make_tmp.cache_clear()
 
 
 @needs_sandbox

@@ -44,7 +44,7 @@ def check_sandbox(limits: Limits, hidden: Sequence[Path] = (), scratch: Path | N
         socket.create_server(("127.0.0.1", 0)) as server,
         tempfile.TemporaryDirectory(dir=scratch) as folder,
     ):
-        port, most = server.getsockname()[1], limits.files if make_tmp(limits) else MANY_FILES
+        port, most = server.getsockname()[1], limits.files if make_tmp(limits) else 0
         arguments = [probe.__file__, str(port), str(limits.file_size), str(most), *paths]
         process = Sandbox(limits).start_builder(arguments, Path(folder))
         try:

@@ -1,9 +1,10 @@
 """Tries to break out of the sandbox that it runs in, and reports what it could do.
 
-    python probe.py PORT PATH...        as a program in a sandbox
+    python probe.py PORT BYTES FILES PATH...        as a program in a sandbox
 
-Each attempt is something that a hostile submission may try. The answer is JSON on standard output:
-for each attempt, what it could do, or null. The file imports nothing of the project.
+BYTES and FILES are what /tmp may take; FILES is 0 if their number is not bounded. Each attempt is
+something that a hostile submission may try. The answer is JSON on standard output: for each
+attempt, what it could do, or null. The file imports nothing of the project.
 """
 
 from __future__ import annotations
@@ -47,12 +48,11 @@ def fill(folder: str, most: int) -> str | None:
 
 
 def make_files(folder: str, most: int) -> str | None:
-    """Makes many empty files: each takes memory of the kernel."""
-    number = 0
+    """Makes twice as many links as there may be: each takes memory of the kernel."""
     with contextlib.suppress(OSError):
         for number in range(2 * most):
             os.symlink("x", os.path.join(folder, f"made-{number}"))
-        return f"made {number} files in {folder}"
+        return f"made {2 * most} links in {folder}" if most else None
     return None
 
 
@@ -170,9 +170,9 @@ def main(port: str, tmp_size: str, nbr_files: str, *hidden: str) -> None:
     ]
     attempts: dict[str, Callable[[], str | None]] = {
         "write": lambda: write([*folders, *hidden]),
+        "lock": lambda: lock("/tmp"),
         "fill": lambda: fill("/tmp", 2 * int(tmp_size)),
         "make files": lambda: make_files("/tmp", int(nbr_files)),
-        "lock": lambda: lock("/tmp"),
         "see command": see_command,
         "read": lambda: read([*hidden, "/etc/shadow", "/home"]),
         "connect": lambda: connect(int(port)),
