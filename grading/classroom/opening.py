@@ -1,6 +1,6 @@
 """Opens archives, each in a process of its own that may take only so much time and memory.
 
-    python -m grading.classroom.opening ARCHIVE GROUP ASIDE        one archive
+    python -m grading.classroom.opening ARCHIVE GROUP ASIDE SECONDS BYTES        one archive
 
 What was opened once is kept in the gradebook's folder, so that no start opens it again.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import resource
@@ -120,7 +121,8 @@ def open_apart(group: Group, aside: Path) -> dict[str, Any]:
     Raises:
         OSError: If the disk is full.
     """
-    arguments = [group.path.absolute(), group.name, aside.absolute()]
+    bounds = str(PROCESSOR_LIMIT), str(MEMORY_LIMIT)
+    arguments = [group.path.absolute(), group.name, aside.absolute(), *bounds]
     process = subprocess.Popen(
         [sys.executable, "-m", "grading.classroom.opening", *arguments],
         cwd=ROOT,
@@ -155,12 +157,10 @@ def hash_arrival(group: Group, opener: str) -> str:
     name = os.fsencode(path.name)
     digest = hashlib.sha256(b"\0".join([opener.encode(), group.name.encode(), name]))
     if stat.S_ISDIR(path.lstat().st_mode):
-        for number, file in enumerate(path.rglob("*")):
-            if number > archives.MAX_MEMBERS:
-                break
-            status = file.lstat()
-            digest.update(os.fsencode(file) + repr(status[:2] + status[6:]).encode())
-            digest.update(b"%d %d" % (status.st_mtime_ns, status.st_ctime_ns))
+        for file in sorted(itertools.islice(path.rglob("*"), archives.MAX_MEMBERS + 1)):
+            s = file.lstat()
+            facts = s.st_mode, s.st_size, s.st_mtime_ns, s.st_ctime_ns
+            digest.update(os.fsencode(file) + repr(facts).encode())
     elif stat.S_ISREG(path.lstat().st_mode) and path.stat().st_size <= archives.MAX_ARCHIVE:
         with path.open("rb") as file:
             while piece := file.read(1 << 20):
@@ -181,11 +181,10 @@ def to_record(arrival: Arrival, aside: Path) -> dict[str, Any]:
     }
 
 
-def main(archive: str, name: str, aside: str) -> None:
+def main(archive: str, name: str, aside: str, seconds: str, memory: str) -> None:
     """Opens an archive within bounds; writes its record to standard output."""
-    hard = PROCESSOR_LIMIT + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR_LIMIT, hard))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
+    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         arrival = take_in(Group(name, (), Path(archive), ()), Path(aside))
