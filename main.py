@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiment.folder import RunFolder
+from experiment.memory import check_memory
 from experiment.settings import (
     CELL_DEFAULTS,
     NBR_GENERATED,
@@ -85,17 +86,19 @@ def run(
     settings: Settings, folder: RunFolder, *, resume: bool = False, tensorboard: bool = False
 ) -> dict[str, Any]:
     """Imports TensorFlow, runs the experiment, returns what `result.json` holds."""
+    check_memory(settings)
     folder.prepare(resume=resume)
-    with quiet_stderr(), without_keras():
-        import experiment.run
-    return experiment.run.run(
-        settings,
-        folder,
-        started=_STARTED,
-        announce=lambda model: print(describe(settings, model), flush=True),
-        resume=resume,
-        tensorboard=tensorboard,
-    )
+    with folder.locked():
+        with quiet_stderr(), without_keras():
+            import experiment.run
+        return experiment.run.run(
+            settings,
+            folder,
+            started=_STARTED,
+            announce=lambda model: print(describe(settings, model), flush=True),
+            resume=resume,
+            tensorboard=tensorboard,
+        )
 
 
 # --- the options --------------------------------------------------------------------------------

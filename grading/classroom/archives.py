@@ -39,6 +39,8 @@ MAX_STREAMS = 100
 """Compressed streams, one after another, of which a .tar.gz is made."""
 MAX_HEADER = 4 << 10
 """Bytes of a header in an archive."""
+MAX_DIRECTORY = 1 << 20
+"""Bytes of the directory at the end of a .zip."""
 MAX_DEPTH = 12
 """Parts of a path in an archive."""
 MAX_NAME = 255
@@ -189,6 +191,9 @@ def _list_zip(archive: bytes) -> Members:
     budget = _Budget(len(archive))
     if archive.count(zipfile.stringCentralDir) > 2 * MAX_MEMBERS:  # before they are all parsed
         raise RefusedError(f"it holds more than {MAX_MEMBERS:,} files: hand in your code only")
+    end = archive.rfind(zipfile.stringEndArchive)
+    if int.from_bytes(archive[end + 12 : end + 16], "little") > MAX_DIRECTORY:
+        raise RefusedError("its directory is unusually long: pack a plain .zip")
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         if sum(member.compress_size for member in opened.infolist()) > len(archive):
             raise RefusedError("its files overlap: pack a plain .zip")
@@ -224,7 +229,7 @@ class _PlainTarInfo(tarfile.TarInfo):
 
     def _refuse_sparse(self, *_: object) -> NoReturn:
         """Refuses a file with holes, before the list of its holes is read: that may be long."""
-        raise RefusedError(f"{_show(self.name)} is packed with holes: pack a plain .tar.gz")
+        raise RefusedError("a file in it is packed with holes: pack a plain .tar.gz")
 
     _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
 

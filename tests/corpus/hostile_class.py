@@ -36,8 +36,9 @@ from grading.gradebook.gradebook import CLASS, read_class
 from grading.sandbox.limits import UIDS
 from support.files import ROOT
 from tests.corpus.archives import HONEST, PACKED
+from tests.corpus.bombs import BOMBS
 from tests.corpus.entries import Entry
-from tests.corpus.exhausting import EXHAUSTING, EXHAUSTING_ARCHIVES
+from tests.corpus.exhausting import EXHAUSTING
 from tests.corpus.hostile import HOSTILE
 from tests.corpus.packing import Arrival, pack_folder
 from tests.corpus.tricks import PORT, SECRET, TRICKS
@@ -62,7 +63,7 @@ def make_class() -> dict[str, Arrival]:
         )
         for entry in [*HOSTILE, *TRICKS, *EXHAUSTING]
     ]
-    arrivals = [*HONEST, *PACKED, *EXHAUSTING_ARCHIVES, *tricks]
+    arrivals = [*HONEST, *PACKED, *BOMBS, *tricks]
     return {
         "_".join(str(1_000_000 + 3 * number + member) for member in range(3)): arrival
         for number, arrival in enumerate(arrivals)
