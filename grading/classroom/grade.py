@@ -29,8 +29,6 @@ ATTEMPTS = 2
 """Tries before a failed grading is our own fault."""
 MAX_ANSWER = 4 << 20
 """Bytes of JUDGE's answer."""
-WAITING = 3
-"""How many seconds JUDGE may take for each processor second that it may: it does not sleep."""
 
 
 class Task(NamedTuple):
@@ -123,15 +121,11 @@ def judge_parts(built: Build, seed: int, runner: Bare) -> tuple[Build, Verdict]:
 
 
 def judge_apart(question: Question, runner: Bare, seconds: float = COURSE.judge_seconds) -> Verdict:
-    """Runs JUDGE in a process of its own, for so many processor seconds."""
+    """Runs JUDGE in a process of its own, for so many seconds."""
     with ThreadPoolExecutor(1) as thread:
         process = runner.start_judge()
         answer = thread.submit(ask, process, pickle.dumps(question))
-
-        def has_ended() -> bool:
-            return answer.done() or process.processor_seconds > seconds
-
-        watch(process, has_ended, WAITING * seconds)
+        watch(process, answer.done, seconds)
         trouble = find_trouble(process, seconds)
         kill(process)
     try:

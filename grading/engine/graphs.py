@@ -215,6 +215,7 @@ class LoadedGraph:
                 lose(f"{name} holds no numbers: it is of type {dtype.name}")
         values = self._run(tensors, self._feeds(inputs))
         if any(np.size(value) > MAX_VALUES for value in values):
+            del values  # a failure's traceback would keep them
             lose(f"an output has more than {MAX_VALUES:,} numbers")
         return values
 

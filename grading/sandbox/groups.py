@@ -66,6 +66,13 @@ class ControlGroup:
                 return int(re.search(r"^oom_kill (\d+)", text, re.MULTILINE)[1]) > 0
         return False
 
+    def read_kernel_memory(self) -> int:
+        """Bytes that the kernel keeps for its processes, beside their own."""
+        with contextlib.suppress(OSError):
+            return int((self._path / "memory.kmem.usage_in_bytes").read_text())
+        text = (self._path / "memory.stat").read_text()
+        return int(re.search(r"^kernel (\d+)", text, re.MULTILINE)[1])
+
     def remove(self) -> None:
         """Removes it as soon as its processes are gone."""
         _LEFT.add(self._path)

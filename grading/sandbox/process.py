@@ -36,9 +36,6 @@ class BoundedProcess(Process):
         **options: As `subprocess.Popen` takes them.
     """
 
-    processor_seconds: float = 0.0
-    """What all processes had taken at the last look."""
-
     def __init__(
         self,
         command: Sequence[str],
@@ -47,7 +44,17 @@ class BoundedProcess(Process):
         **options: object,
     ):
         super().__init__(command, **options)
-        self._limit, self._next_look, self._group = limits.memory, 0.0, group
+        self._limit, self._next_look, self.group = limits.memory, 0.0, group
+        self._worked = self._queued = 0.0
+        self._queues: dict[int, float] = {}
+
+    def read_clocks(self) -> tuple[float, ...]:
+        """The processor time of all processes, and the time in which none waited for a processor.
+
+        So neither who works nor who sleeps gets more time than it is given; and who has to wait for
+        a busy machine loses nothing.
+        """
+        return self._worked, time.monotonic() - self._queued
 
     def poll(self) -> int | None:
         if self.returncode is None and time.monotonic() > self._next_look:
@@ -56,15 +63,19 @@ class BoundedProcess(Process):
             ended = time.monotonic()
             self._next_look = ended + max(LOOK_EVERY, REST * (ended - started))
         status = super().poll()
-        if self._group is not None and self.trouble is None and self._group.has_run_out():
+        if self.group is not None and self.trouble is None and self.group.has_run_out():
             self.end_for_memory()
         return status
 
     def _look(self) -> None:
         processes = find_processes(self.pid)
         taken = [get_taken(process) for process in processes]
-        self.processor_seconds = sum(seconds for _, seconds in taken)
-        if sum(memory for memory, _ in taken) <= self._limit:
+        self._worked = max(self._worked, sum(t.worked for t in taken))
+        queues = {process.pid: t.queued for process, t in zip(processes, taken, strict=True)}
+        advances = (queues[pid] - self._queues.get(pid, queues[pid]) for pid in queues)
+        self._queued += max(advances, default=0.0)
+        self._queues = queues
+        if sum(t.memory for t in taken) <= self._limit:
             return
         if sum(get_own_memory(process) for process in processes) > self._limit:
             self.end_for_memory()
@@ -77,8 +88,8 @@ class BoundedProcess(Process):
 
     def wait(self, timeout: float | None = None) -> int:
         status = super().wait(timeout)
-        if self._group is not None:
-            self._group.remove()
+        if self.group is not None:
+            self.group.remove()
         return status
 
 
@@ -87,8 +98,10 @@ class Taken(NamedTuple):
 
     memory: int
     """Bytes, with page tables, mappings and swap; what processes share counts for each."""
-    seconds: float
-    """Of a processor, with those of its children that have ended."""
+    worked: float
+    """Seconds of a processor, with those of its children that have ended."""
+    queued: float
+    """Seconds in which it waited for a processor."""
 
 
 def find_processes(pid: int) -> list[psutil.Process]:
@@ -102,8 +115,9 @@ def get_taken(process: psutil.Process) -> Taken:
     """What a process takes; nothing if it has ended."""
     with contextlib.suppress(psutil.Error, OSError):
         memory = _count_kib(process, "status", "VmRSS|VmPTE|VmSwap")
-        return Taken((memory << 10) + _get_size_of_maps(process), sum(process.cpu_times()[:4]))
-    return Taken(0, 0.0)
+        memory = (memory << 10) + _get_size_of_maps(process)
+        return Taken(memory, sum(process.cpu_times()[:4]), _get_queued(process))
+    return Taken(0, 0.0, 0.0)
 
 
 def get_own_memory(process: psutil.Process) -> int:
@@ -120,6 +134,13 @@ def get_own_memory(process: psutil.Process) -> int:
 def _count_kib(process: psutil.Process, file: str, names: str) -> int:
     text = Path(f"/proc/{process.pid}/{file}").read_text()
     return sum(map(int, re.findall(rf"^(?:{names}):\s*(\d+) kB", text, re.MULTILINE)))
+
+
+def _get_queued(process: psutil.Process) -> float:
+    """Seconds; 0 where the kernel does not tell."""
+    with contextlib.suppress(OSError, IndexError):
+        return int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[1]) / 1e9
+    return 0.0
 
 
 def _get_size_of_maps(process: psutil.Process) -> int:

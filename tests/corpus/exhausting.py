@@ -79,7 +79,7 @@ _ON_GRAPHS = [
     """), reason="called like an operation"),
     trick("a graph of many operations", "e", body("e", """
         loss = tf.reduce_mean(outputs[0])
-        for _ in range(21_000):
+        for _ in range(20_500):
             loss = tf.raw_ops.Identity(input=loss)
         return loss
     """), reason="20,000 are the most"),
@@ -134,14 +134,14 @@ _ON_TEXTS = [
 ]  # fmt: skip
 
 _ON_THE_MACHINE = [
-    trick("links without end", "g", body("g", """
+    trick("links without end", "h", body("h", """
         import os
         number = 0
         while True:
             os.symlink("x", f"/tmp/{number}")
             number += 1
     """), reason="No space left"),
-    trick("folders without end", "g", body("g", """
+    trick("folders without end", "h", body("h", """
         import os
         number = 0
         while True:
