@@ -19,6 +19,8 @@ LOOK_EVERY = 0.05
 """Seconds between two looks at what a process takes."""
 REST = 9
 """How much longer than a look the time between two is at least."""
+LONGEST_REST = 2.0
+"""Seconds between two looks, at most."""
 MAP_BYTES = 600
 """Bytes of the kernel's memory for a mapping of a process; no other limit counts them."""
 
@@ -47,6 +49,7 @@ class BoundedProcess(Process):
         self._limit, self._next_look, self.group = limits.memory, 0.0, group
         self._worked = self._queued = 0.0
         self._queues: dict[int, float] = {}
+        self._maps: dict[int, int] = {}
 
     def read_clocks(self) -> tuple[float, ...]:
         """The processor time of all processes, and the time in which none waited for a processor.
@@ -61,7 +64,7 @@ class BoundedProcess(Process):
             started = time.monotonic()
             self._look()
             ended = time.monotonic()
-            self._next_look = ended + max(LOOK_EVERY, REST * (ended - started))
+            self._next_look = ended + min(LONGEST_REST, max(LOOK_EVERY, REST * (ended - started)))
         status = super().poll()
         if self.group is not None and self.trouble is None and self.group.has_run_out():
             self.end_for_memory()
@@ -75,10 +78,25 @@ class BoundedProcess(Process):
         advances = (queues[pid] - self._queues.get(pid, queues[pid]) for pid in queues)
         self._queued += max(advances, default=0.0)
         self._queues = queues
-        if sum(t.memory for t in taken) <= self._limit:
+        limit = self._limit - self._measure_maps(processes)
+        if sum(t.memory for t in taken) <= limit:
             return
-        if sum(get_own_memory(process) for process in processes) > self._limit:
+        if sum(get_own_memory(process) for process in processes) > limit:
             self.end_for_memory()
+
+    def _measure_maps(self, processes: Sequence[psutil.Process]) -> int:
+        """Bytes of the kernel's memory for mappings, where no control group counts them.
+
+        Counting takes long for a process that has many. So each look counts those of one process.
+        """
+        if self.group is not None or not processes:
+            return 0
+        living = {process.pid for process in processes}
+        self._maps = {pid: number for pid, number in self._maps.items() if pid in living}
+        turns = [*(living - self._maps.keys()), *self._maps]  # the longest ago comes first
+        self._maps.pop(turns[0], None)
+        self._maps[turns[0]] = _count_maps(turns[0])
+        return MAP_BYTES * sum(self._maps.values())
 
     def end_for_memory(self) -> None:
         """Ends it, as it takes too much."""
@@ -97,7 +115,7 @@ class Taken(NamedTuple):
     """What a process takes."""
 
     memory: int
-    """Bytes, with page tables, mappings and swap; what processes share counts for each."""
+    """Bytes, with page tables and swap; what processes share counts for each."""
     worked: float
     """Seconds of a processor, with those of its children that have ended."""
     queued: float
@@ -115,8 +133,7 @@ def get_taken(process: psutil.Process) -> Taken:
     """What a process takes; nothing if it has ended."""
     with contextlib.suppress(psutil.Error, OSError):
         memory = _count_kib(process, "status", "VmRSS|VmPTE|VmSwap")
-        memory = (memory << 10) + _get_size_of_maps(process)
-        return Taken(memory, sum(process.cpu_times()[:4]), _get_queued(process))
+        return Taken(memory << 10, sum(process.cpu_times()[:4]), _get_queued(process))
     return Taken(0, 0.0, 0.0)
 
 
@@ -126,7 +143,7 @@ def get_own_memory(process: psutil.Process) -> int:
         with contextlib.suppress(PermissionError):
             memory = _count_kib(process, "smaps_rollup", "Pss|SwapPss")
             memory += _count_kib(process, "status", "VmPTE")
-            return (memory << 10) + _get_size_of_maps(process)
+            return memory << 10
         return get_taken(process).memory
     return 0
 
@@ -143,8 +160,10 @@ def _get_queued(process: psutil.Process) -> float:
     return 0.0
 
 
-def _get_size_of_maps(process: psutil.Process) -> int:
-    return MAP_BYTES * Path(f"/proc/{process.pid}/maps").read_bytes().count(b"\n")
+def _count_maps(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/maps").read_bytes().count(b"\n")
+    return 0
 
 
 def end_children() -> None:

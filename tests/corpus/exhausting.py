@@ -158,7 +158,7 @@ _ON_THE_MACHINE = [
         import select
         raise ValueError(str([select.epoll() for _ in range(100)]))
     """), reason="not permitted"),
-    trick("pipes without end", "g", body("g", """
+    trick("pipes without end", "h", body("h", """
         import os
         ends = []
         while True:
