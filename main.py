@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiment.folder import RunFolder
+from experiment.memory import check_memory
 from experiment.settings import (
     CELL_DEFAULTS,
     NBR_GENERATED,
@@ -101,19 +102,21 @@ def run(
     settings: Settings, folder: RunFolder, *, resume: bool = False, tensorboard: bool = False
 ) -> dict[str, Any]:
     """Imports TensorFlow, runs the experiment, returns what `result.json` holds."""
+    check_memory(settings)
     folder.prepare(resume=resume)
-    with quiet_stderr(), without_keras():
-        import experiment.run
-    return experiment.run.run(
-        settings,
-        folder,
-        started=_STARTED,
-        announce=lambda model, remarks: print(
-            describe(settings, model, [*remarks, *folder.remarks]), flush=True
-        ),
-        resume=resume,
-        tensorboard=tensorboard,
-    )
+    with folder.locked():
+        with quiet_stderr(), without_keras():
+            import experiment.run
+        return experiment.run.run(
+            settings,
+            folder,
+            started=_STARTED,
+            announce=lambda model, remarks: print(
+                describe(settings, model, [*remarks, *folder.remarks]), flush=True
+            ),
+            resume=resume,
+            tensorboard=tensorboard,
+        )
 
 
 # --- the options --------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from benchmarks import IMPORT_TENSORFLOW
 from support.files import ROOT, replacing
-from tests.corpus.hostile_class import SOLVED, pack_zip
+from tests.corpus.packing import SOLVED, pack_zip
 
 RESULTS = Path(__file__).parent / "results"
 SIZES = (10, 30, 300)

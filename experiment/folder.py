@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from experiment.settings import Settings
 from support.errors import ExplainedError
 from support.files import write_json
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
 
 CONFIG = "config.json"
 """All settings of the run."""
@@ -69,6 +76,31 @@ class RunFolder:
         if not (self.path / CONFIG).exists():
             for path in self._find(PROGRESS_FILES + RESULT_FILES):
                 raise FolderError(f"{path} is not from a run of main.py: give another --out-dir")
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other runs out of the folder during the block. A lock ends with its process.
+
+        Raises:
+            FolderError: If another run is under way there.
+        """
+        if fcntl is None:
+            yield
+            return
+        descriptor = os.open(self.path, os.O_RDONLY)  # the folder itself, so no file is left
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise FolderError(
+                f"another run is under way in {self.path}: wait for it, or give another --out-dir"
+            ) from None
+        except OSError:  # this file system has no locks
+            pass
+        try:
+            yield
+        finally:
+            os.close(descriptor)
 
     def begin(self, settings: Settings, *, keep_progress: bool, keep_results: bool) -> None:
         """Writes the settings, and removes what an earlier run left and this one does not need.

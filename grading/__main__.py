@@ -172,20 +172,21 @@ def run_handout(args: argparse.Namespace) -> int:
 def run_grade(args: argparse.Namespace) -> int:
     from grading.classroom.batch import Settings, grade_class
     from grading.classroom.graded import GradebookError
-    from grading.classroom.kept import open_gradebook
+    from grading.classroom.kept import logger, open_gradebook
     from grading.classroom.result import OUR_FAULT
     from grading.gradebook.late import note_times
     from grading.sandbox.check import check_sandbox
     from grading.sandbox.process import end_children
 
-    settings = Settings(only=args.only, fresh=args.fresh, sandboxed=not args.no_sandbox)
+    settings = Settings(args.only, args.fresh, sandboxed=not args.no_sandbox, nbr_jobs=args.jobs)
     try:
         with open_gradebook(args.out, args.submissions) as scratch:
             check_tables(args.out, args.submissions)
             if args.no_sandbox:
                 print("grading: warning: the students' code has no sandbox", file=sys.stderr)
             elif args.scheduler is None:
-                check_sandbox(settings.limits, [args.submissions.absolute()], scratch)
+                walls = check_sandbox(settings.limits, [args.submissions.absolute()], scratch)
+                logger.info("the sandbox holds (%s)", walls)
             try:
                 with start_executor(args, scratch) as submit:
                     graded = grade_class(args.submissions, args.out, submit, settings)
@@ -289,7 +290,7 @@ def start_executor(args: argparse.Namespace, scratch: Path) -> Iterator[Callable
         args: How many threads, or which cluster.
         scratch: The folder for temporary files.
     """
-    from grading.classroom.grade import Task, grade
+    from grading.classroom.grade import Task, grade_and_time
     from grading.classroom.remote import grade_from_archive, list_sources
 
     if args.scheduler is not None:
@@ -298,7 +299,7 @@ def start_executor(args: argparse.Namespace, scratch: Path) -> Iterator[Callable
         return
 
     def grade_here(task: Task) -> dict[str, Any]:
-        return grade(task, scratch=scratch)._asdict()
+        return grade_and_time(task, scratch)
 
     executor = futures.ThreadPoolExecutor(args.jobs, initializer=share_processors(args.jobs))
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import tempfile
 import zipfile
 from collections import defaultdict
 from pathlib import Path
@@ -19,6 +20,7 @@ from grading.classroom.batch import Settings, make_task
 from grading.classroom.grade import grade
 from grading.classroom.graded import ASIDE, CODE, Graded
 from grading.classroom.groups import Group
+from grading.classroom.kept import SALT, make_salt, read_salt
 from grading.engine.manifest import GRADESCOPE, SUBMITTED_FILES
 from grading.engine.submission import Submission, read_folder
 from grading.gradebook.decisions import decide
@@ -67,6 +69,9 @@ def write_bundle(target: Path, gradebook: Path | None = None) -> None:
             bundle.writestr(RESULTS, json.dumps(results))
         for name, file in find_files(*GRADESCOPE, without=SUBMITTED_FILES).items():
             bundle.write(file, name)
+        with tempfile.TemporaryDirectory() as folder:
+            make_salt(Path(folder, SALT))
+            bundle.write(Path(folder, SALT), SALT)
 
 
 def list_results(gradebook: Path) -> dict[str, Any]:
@@ -110,8 +115,9 @@ def run(handed_in: Path, results: Path) -> None:
     result = arrival.result
     if arrival.submission is not None:
         settings = Settings(sandboxed=kind is Sandbox)
-        result = grade(make_task(arrival.submission, settings), kind)
-    graded = Graded(arrival.group, arrival.flags, arrival.aside, result)
+        result = grade(make_task(arrival.submission, settings, read_salt(ROOT)), kind)
+    group = arrival.group._replace(flags=arrival.suspects)
+    graded = Graded(group, arrival.flags, arrival.aside, result)
     write_json(results / "results.json", make_result(graded))
 
 

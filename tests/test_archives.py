@@ -13,12 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grading.classroom import archives
+from grading.classroom import archives, opening
 from grading.classroom.archives import RefusedError
 from grading.classroom.arrivals import take_in
-from grading.classroom.groups import find_groups
+from grading.classroom.groups import Group, find_groups
+from grading.classroom.sources import find_suspects
 from grading.engine.parts import BASIC
 from grading.engine.submission import explain_missing
+from tests.corpus.packing import SOLVED
+from tests.corpus.right import RIGHT
 
 WANTED = ("train.py", "rnn_cells/BasicRNNCell.py")
 TREE = {"train.py": b"solved = True\n", "rnn_cells/BasicRNNCell.py": b"class BasicRNNCell: ...\n"}
@@ -130,6 +133,41 @@ def header(info):
         info.type = tarfile.XHDTYPE
 
 
+def holes(info):
+    """A file with holes, in GNU's old format: its header would go on with a list of them."""
+    if info.name == "1":
+        info.type = tarfile.GNUTYPE_SPARSE
+
+
+def holes_in_pax(info):
+    """A file with holes, in the newer format: its content begins with a list of 30 million."""
+    if info.name == "1":
+        info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}
+
+
+def many_streams(path):
+    """Compressed streams with nothing in them, one after another."""
+    path.write_bytes(gzip.compress(b"") * 100_000 + path.read_bytes())
+
+
+def overlapping(path):
+    """The second member is the first, whose content is read twice."""
+    content = path.read_bytes()
+    central = content.index(b"PK\x01\x02")
+    first, second = content.index(b"1.py", central) - 46, content.index(b"2.py", central) - 46
+    offset, packed = content[first + 42 : first + 46], content[first + 20 : first + 28]
+    changed = bytearray(content)
+    changed[second + 20 : second + 28], changed[second + 42 : second + 46] = packed, offset
+    path.write_bytes(bytes(changed))
+
+
+def two_names(path):
+    """Central directory and header give a member different names, very long ones."""
+    content = path.read_bytes()
+    at = content.index(b"xxxx")
+    path.write_bytes(content[:at] + b"y" + content[at + 1 :])
+
+
 def encrypted(path):
     content = bytearray(path.read_bytes())
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
@@ -150,6 +188,11 @@ def empty(path):
 
 
 MANY = {f"{number}.py": b"" for number in range(archives.MAX_MEMBERS + 1)}
+SCANS = {f"{number}.jpg": b"" for number in range(archives.MAX_ASIDE + 1)}
+RANDOM = os.urandom(10_000)
+"""What does not shrink."""
+NOISE = os.urandom(1 << 18)
+"""With it, 17 MiB are less than a hundred times the archive."""
 REFUSED = {
     "escaping": (make_zip, {"../train.py": b""}, None, "leads out of it"),
     "escaping, tar": (make_tar, {"a/../../train.py": b""}, None, "leads out of it"),
@@ -171,6 +214,13 @@ REFUSED = {
     "bomb": (make_zip, {"a": bytes(64 << 20)}, None, "far too large"),
     "bomb, tar": (make_tar, {"a": bytes(64 << 20)}, None, "far too large"),
     "long header": (make_tar, {"1": b"1" * 20_000, **TREE}, header, "unusually long header"),
+    "holes": (make_tar, {"1": b"", **TREE}, holes, "packed with holes"),
+    "holes, pax": (make_tar, {"1": b"30000000\n", **TREE}, holes_in_pax, "packed with holes"),
+    "many streams": (make_tar, TREE, many_streams, "more than 100 streams"),
+    "overlapping": (make_zip, {"1.py": RANDOM, "2.py": b""}, overlapping, "overlap"),
+    "two long names": (make_zip, {"x" * 65_000: b"1"}, two_names, "damaged or cut off"),
+    "many scans": (make_zip, SCANS, None, "more than 50 scans"),
+    "large scans": (make_zip, {"a.pdf": bytes(17 << 20), "b.py": NOISE}, None, "scans are far too"),
     "encrypted": (make_zip, {"train.py": b"1"}, encrypted, "without a password"),
     "cut off": (make_zip, TREE, cut_off, "damaged or cut off"),
     "cut off, tar": (make_tar, TREE, cut_off, "damaged or cut off"),
@@ -178,7 +228,7 @@ REFUSED = {
     "no tar": (make_tar, TREE, no_archive, "damaged or cut off"),
     "empty": (make_zip, TREE, empty, "damaged or cut off"),
 }
-ON_FILES = (encrypted, cut_off, no_archive, empty)
+ON_FILES = (encrypted, cut_off, no_archive, empty, many_streams, overlapping, two_names)
 
 
 @pytest.mark.parametrize("kind", REFUSED)
@@ -193,7 +243,15 @@ def test_what_is_suspect_is_refused_in_a_line(kind, tmp_path):
         archives.read(path, WANTED)
     assert "\n" not in str(refused.value)
     assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 300
     assert os.listdir(tmp_path) == [path.name]
+
+
+def test_a_tar_of_some_streams_is_read(tmp_path):
+    tar = gzip.decompress(make_tar(tmp_path / "a.tar.gz", TREE).read_bytes())
+    pieces = [tar[at : at + 3000] for at in range(0, len(tar), 3000)]
+    (tmp_path / "a.tar.gz").write_bytes(b"".join(map(gzip.compress, pieces)) + bytes(99))
+    assert archives.read(tmp_path / "a.tar.gz", WANTED).files == TREE
 
 
 def test_two_members_of_one_name_are_refused(tmp_path):
@@ -243,3 +301,95 @@ def test_damage_of_any_kind_is_refused_or_harmless(kind, data, tmp_path_factory)
     path.write_bytes(content if kind == "zip" else gzip.compress(content))
     with contextlib.suppress(RefusedError):
         assert set(archives.read(path, WANTED).files) <= set(WANTED)
+
+
+# --- in a process of its own --------------------------------------------------------------------
+
+
+def open_them(tmp_path, *paths):
+    """What opening archives gives, by the archive's name."""
+    for folder in ("aside", "opened"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+    groups = [Group(path.name.partition(".")[0], (), path, ()) for path in paths]
+    opened = opening.open_all(groups, tmp_path / "aside", tmp_path / "opened", 2)
+    return {one.group.path.name: one for one in opened}
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The groups whose archives were opened by a process."""
+    names, open_apart = [], opening.open_apart
+    monkeypatch.setattr(
+        opening, "open_apart", lambda group, *a: names.append(group.name) or open_apart(group, *a)
+    )
+    return names
+
+
+def test_what_was_opened_once_is_not_opened_again(tmp_path, counted):
+    good = make_zip(tmp_path / "a.zip", {**SOLVED, "answers.pdf": b"%PDF"})
+    bad = make_tar(tmp_path / "b.tar.gz", {"../x": b""})
+    folder = make_folder(tmp_path / "c", SOLVED)
+    first = open_them(tmp_path, good, bad, folder)
+    assert open_them(tmp_path, good, bad, folder) == first
+    assert sorted(counted) == ["a", "b", "c"]
+    assert first["a.zip"].read_submission().files == SOLVED
+    assert first["b.tar.gz"].result.status == "would not unpack"
+    (tmp_path / "aside" / "a-1.pdf").unlink()  # somebody took it away
+    (folder / "train.py").write_bytes(b"solved = False\n")
+    again = open_them(tmp_path, good, bad, folder)
+    assert sorted(counted) == ["a", "a", "b", "c", "c"]
+    assert (tmp_path / "aside" / "a-1.pdf").read_bytes() == b"%PDF"
+    assert again["c"].read_submission().files["train.py"] == b"solved = False\n"
+
+
+@pytest.mark.parametrize(("bound", "most"), [("MEMORY_LIMIT", 1 << 27), ("TIME_LIMIT", 0.01)])
+def test_an_archive_that_takes_too_much_is_refused(bound, most, tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, bound, most)
+    path = make_folder(tmp_path / "a", {"noise": bytes(100 << 20)})
+    (opened,) = open_them(tmp_path, path).values()
+    assert "too long to open, or too much memory" in opened.result.why
+
+
+def test_a_file_that_cannot_be_read_is_tried_again(tmp_path, counted):
+    path = tmp_path / "a.zip"
+    path.mkdir()
+    path.rmdir()  # it was there when the groups were listed
+    for _ in range(2):
+        (opened,) = open_them(tmp_path, path).values()
+        assert opened.result.status == "our own fault"
+    assert counted == ["a", "a"]
+
+
+# --- what a person should look at ---------------------------------------------------------------
+
+SUSPECTS = {
+    "import gc": "uses gc (Python's insides): look at train.py, line 1",
+    "from inspect import stack": "uses inspect",
+    "__import__('tensorflow.python.ops.rnn_cell_impl')": "uses tensorflow.python",
+    "from tensorflow.python.ops import rnn_cell_impl": "uses rnn_cell_impl",
+    "tf.compat.v1.nn.rnn_cell.BasicLSTMCell(3)": "uses rnn_cell",
+    "f.__code__ = f.__code__.replace(co_filename='x')": "uses __code__ (code objects)",
+    "getattr(f, '__code__')": "uses __code__",
+    "import sys\nsys.modules['__main__'].export = 1": "uses __main__",
+    "import sys\nsys.modules['a']": "uses sys.modules",
+    "\n\nexec('1')": "uses exec (code that is made from text): look at train.py, line 3",
+}
+
+
+@pytest.mark.parametrize("code", SUSPECTS)
+def test_code_that_may_forge_what_build_remarks_is_shown_to_the_teacher(code):
+    assert any(
+        flag.startswith(SUSPECTS[code]) for flag in find_suspects({"train.py": code.encode()})
+    )
+
+
+def test_honest_code_is_not_flagged():
+    sources = [entry.get_files() for entry in RIGHT]
+    assert [find_suspects(files) for files in sources] == [[]] * len(sources)
+    plain = b"# inspect the modules, compile them\nre.compile('a')\nmodel.eval()\nmodules = 'gc?'\n"
+    assert find_suspects({"train.py": plain}) == []
+
+
+@pytest.mark.parametrize("source", [b"def (", b"\0", b"(" * 10_000, b"\xff", b"-" * 100_000 + b"1"])
+def test_code_that_is_none_is_not_flagged(source):
+    assert find_suspects({"train.py": source}) == []

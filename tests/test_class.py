@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import functools
 import io
 import json
 import os
@@ -38,19 +39,19 @@ from grading.engine.course import PATH, CourseError, read
 from grading.engine.parts import PARTS
 from grading.engine.verdict import get_points, lose_all
 from grading.gradebook import gradebook, overview
-from grading.sandbox import runners, seccomp
+from grading.sandbox import runners, seccomp, walls
 from grading.sandbox.check import check_sandbox
 from grading.sandbox.limits import UIDS, Limits, SandboxError, become
 from grading.sandbox.runners import Bare
 from support.files import ROOT
 from tests.clusters import start_cluster
-from tests.corpus.hostile_class import SOLVED, pack_folder, pack_tar
+from tests.corpus.packing import SOLVED, pack_folder, pack_tar
 
 
 def may_make_namespaces():
     command = ["bwrap", "--ro-bind", "/", "/", "--unshare-pid", "true"]
     try:
-        with runners.open_filter():
+        with runners.open_pipe(seccomp.write_filter):
             pass
         return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
     except (SandboxError, OSError):
@@ -197,6 +198,10 @@ def test_the_sandbox_holds():
     check_sandbox(Limits())
 
 
+def leave_out(hole, build, *args):
+    return [word for word in build(*args) if word not in hole]
+
+
 @needs_sandbox
 @pytest.mark.parametrize(
     ("hole", "reason"),
@@ -209,13 +214,32 @@ def test_the_sandbox_holds():
     ],
 )
 def test_a_sandbox_with_a_hole_is_not_used(hole, reason, monkeypatch):
-    walls = runners.shut_away
-    monkeypatch.setattr(
-        runners, "shut_away", lambda *args: (word for word in walls(*args) if word not in hole)
-    )
+    for name in ("build_walls", "shut_away"):
+        without = functools.partial(leave_out, hole, getattr(runners, name))
+        monkeypatch.setattr(runners, name, without)
     monkeypatch.setattr(seccomp, "REFUSED", [call for call in seccomp.REFUSED if call not in hole])
     with pytest.raises(SandboxError, match=reason):
         check_sandbox(Limits())
+
+
+@needs_sandbox
+def test_locks_that_are_not_refused_are_a_hole(monkeypatch):
+    monkeypatch.setattr(seccomp, "LOCKS", ())
+    with pytest.raises(SandboxError, match="locked a part of a file"):
+        check_sandbox(Limits())
+
+
+@needs_sandbox
+def test_a_tmp_for_any_number_of_files_is_a_hole(monkeypatch):
+    if not walls.make_tmp(Limits()):
+        pytest.skip("no file system can be made here beforehand")
+    monkeypatch.setattr(walls, "MAKE_TMP", walls.MAKE_TMP.replace("nr_inodes=$1", "nr_inodes=0"))
+    walls.make_tmp.cache_clear()
+    try:
+        with pytest.raises(SandboxError, match="made 8192 links"):
+            check_sandbox(Limits())
+    finally:
+        walls.make_tmp.cache_clear()
 
 
 @needs_sandbox
@@ -342,6 +366,18 @@ def test_our_own_fault_is_no_zero():
 def test_no_cell_is_a_formula(flags):
     for row in read_table([make_entry(flags=flags)]):
         assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row.values())
+
+
+@pytest.mark.parametrize("sign", "＝＋－＠﹢﹣﹦﹫=+-@")
+@pytest.mark.parametrize("before", ["", " ", "\u3000"])
+def test_no_cell_is_a_formula_in_another_width(sign, before):
+    (row, *_) = read_table([make_entry(flags=[f"{before}{sign}1+1"])])
+    assert row["flags"] == f"'{before}{sign}1+1"
+
+
+def test_pythons_csv_reads_a_gradebook_of_any_flags():
+    (row, *_) = read_table([make_entry(flags=["x" * 500_000])])
+    assert len(row["flags"]) < csv.field_size_limit()
 
 
 def test_names_of_any_encoding_are_written(tmp_path):
@@ -474,6 +510,8 @@ def test_a_killed_grading_goes_on_and_ends_with_the_same_gradebook(
     small_class, graded_class, tmp_path
 ):
     book = tmp_path / "book"
+    book.mkdir()
+    shutil.copy(graded_class / kept.SALT, book / kept.SALT)  # the same draws
     process = start(small_class, book, "--jobs", "1")
     deadline = time.monotonic() + 300
     while not list((book / kept.KEPT).glob("[!.]*.json")):

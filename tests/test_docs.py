@@ -91,6 +91,7 @@ def make_anchor(heading):
         ("speed.md", "start.md"),
         ("grading.md", "corpus.md"),
         ("grading-a-class.md", "classroom.md"),
+        ("grading-a-class.md", "kernel_memory.md"),
     ],
 )
 def test_tables_are_those_that_the_benchmarks_wrote(page, table):

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 
 from grading.engine import builder
+from grading.engine.bounds import Clock
 from grading.engine.course import COURSE
-from grading.engine.graphs import Clock, LoadedGraph
+from grading.engine.graphs import LoadedGraph
 from grading.engine.layout import find_layout
 from grading.engine.manifest import BUILD, GRADESCOPE, HANDOUT, JUDGE, ONE_GRADING, SUBMITTED_FILES
 from grading.engine.parts import PARTS, TOTAL

@@ -25,7 +25,9 @@ import main
 import test
 import train
 from experiment.checkpoints import get_finished_epochs
-from experiment.settings import TASK_DEFAULTS, TRAINING_DEFAULTS, name_option
+from experiment.folder import RunFolder
+from experiment.memory import SLOTS, estimate
+from experiment.settings import TASK_DEFAULTS, TRAINING_DEFAULTS, complete, name_option
 from support.files import ROOT
 
 PAIRS = [(task, cell) for task in ("sin", "memory") for cell in ("basic", "lstm")]
@@ -489,6 +491,52 @@ def test_files_that_are_not_of_a_run_are_not_removed(tmp_path, capsys):
     assert run(tmp_path, "--task sin --cell basic", *TINY) == 1
     assert "give another --out-dir" in only_line(capsys.readouterr().err)
     assert (tmp_path / "checkpoint").read_text() == "of another program"
+
+
+def test_two_runs_do_not_share_a_directory(tmp_path, capsys):
+    assert run(tmp_path / "a", "--cell basic --task sin", *TINY) == 0
+    before = contents(tmp_path / "a")
+    with RunFolder(tmp_path / "a").locked():
+        assert run(tmp_path / "a", "--cell basic --task sin", *TINY) == 1
+        assert run(tmp_path / "a", "--cell basic --task sin --resume") == 1
+        assert run(tmp_path / "b", "--cell basic --task sin", *TINY) == 0
+    assert contents(tmp_path / "a") == before
+    errors = capsys.readouterr().err.splitlines()
+    assert all("another run is under way" in line for line in errors if "error" in line)
+    assert sum("error" in line for line in errors) == 2
+    assert run(tmp_path / "a", "--cell basic --task sin", *TINY) == 0  # it is free again
+
+
+@pytest.mark.parametrize(
+    ("line", "lower"),
+    [
+        ("--cell lstm --task sin --hidden-size 9000000", "--hidden-size"),
+        ("--cell basic --task memory --hidden-size 2000000", "--hidden-size"),
+        (
+            "--cell lstm --task sin --batch-size 900000000 --train-size 900000000",
+            "--batch-size or --num-samples or --hidden-size",
+        ),
+        (
+            "--cell basic --task memory --batch-size 6400 --blank-separation-len 99999",
+            "--batch-size or --blank-separation-len or --hidden-size",
+        ),
+    ],
+)
+def test_a_run_that_cannot_fit_into_memory_says_what_to_lower(tmp_path, capsys, line, lower):
+    started = time.monotonic()
+    assert run(tmp_path / "a", line) == 1
+    assert time.monotonic() - started < 1
+    assert only_line(capsys.readouterr().err).endswith(f"GiB are free: lower {lower}\n")
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(("task", "cell"), PAIRS)
+def test_the_estimate_of_memory_counts_the_parameters_that_there_are(tmp_path, task, cell):
+    settings = complete({"task": task, "cell": cell, "hidden_size": 7})
+    assert run(tmp_path, f"--cell {cell} --task {task}", *TINY, "--hidden-size", "7") == 0
+    total = json.loads((tmp_path / "result.json").read_text())["parameters"]["total"]
+    copies = 2 + SLOTS[settings.optimizer]
+    assert estimate(settings).parameters == 4 * copies * total
 
 
 def test_a_run_that_cannot_start_leaves_the_one_before(tmp_path):

@@ -1,7 +1,8 @@
 """A class: what groups hand in, graded unattended, several at a time.
 
 groups.py, archives.py    who handed in, and what
-arrivals.py               what is graded, and what is put aside
+arrivals.py, sources.py   what is graded, what is put aside, what a person should look at
+opening.py                archives, each opened in a process of its own
 grade.py, result.py       one submission: BUILD and JUDGE in sandboxes, and how it ended
 remote.py                 the same on a cluster's workers
 batch.py                  all of them

@@ -7,7 +7,6 @@ plain, different names. Any other archive is refused as a whole, in one line tha
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import re
@@ -15,10 +14,12 @@ import stat
 import tarfile
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, NoReturn
 
+from grading.engine.text import printable
 from support.errors import ExplainedError
 
 SUFFIXES = (".tar.gz", ".tgz", ".zip")
@@ -34,12 +35,21 @@ RATIO_COUNTS_FROM = 4 << 20
 """Bytes in an archive from which `MAX_RATIO` counts."""
 MAX_MEMBERS = 2000
 """Files and folders of an archive."""
+MAX_STREAMS = 100
+"""Compressed streams, one after another, of which a .tar.gz is made."""
 MAX_HEADER = 4 << 10
 """Bytes of a header in an archive."""
+MAX_DIRECTORY = 1 << 20
+"""Bytes of the directory at the end of a .zip."""
 MAX_DEPTH = 12
 """Parts of a path in an archive."""
 MAX_NAME = 255
 """Characters of a path in an archive."""
+
+PIECE = 1 << 16
+"""Bytes of an archive that are decompressed at a time."""
+GZIP = 16 + zlib.MAX_WBITS
+"""What zlib calls the format of gzip."""
 
 LITTER = re.compile(
     r"(^|/)(__MACOSX|\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*"
@@ -49,6 +59,10 @@ LITTER = re.compile(
 """What operating systems, Python, editors and runs leave behind; it is ignored."""
 LAID_ASIDE = (".pdf", ".png", ".jpg", ".jpeg", ".heic")
 """The pen-and-paper part."""
+MAX_ASIDE = 50
+"""Files of the pen-and-paper part."""
+MAX_ASIDE_SIZE = 16 << 20
+"""Bytes of the pen-and-paper part, if it is larger than the archive: scans do not shrink."""
 
 Members = Iterator[tuple[str, "bytes | None"]]
 """Names and contents, as they stand in an archive; a folder has no content."""
@@ -96,9 +110,10 @@ def read(path: Path, wanted: Collection[str]) -> Content:
                 f"two of its files have the same name, {_show(alike)} and {_show(clean)}"
             )
         files[clean] = content
-    return _sort_out(
-        {name: content for name, content in files.items() if not LITTER.search(name)}, wanted
-    )
+    plain = {name: content for name, content in files.items() if not LITTER.search(name)}
+    content = _sort_out(plain, wanted)
+    _check_aside(content.laid_aside, path)
+    return content
 
 
 def _sort_out(files: dict[str, bytes], wanted: Collection[str]) -> Content:
@@ -110,6 +125,15 @@ def _sort_out(files: dict[str, bytes], wanted: Collection[str]) -> Content:
     laid_aside = {n: content for n, content in files.items() if n.lower().endswith(LAID_ASIDE)}
     others = [name.removeprefix(root) for name in sorted(files.keys() - laid_aside.keys())]
     return Content(taken, laid_aside, others, root)
+
+
+def _check_aside(laid_aside: dict[str, bytes], path: Path) -> None:
+    """Refuses a pen-and-paper part that would fill the course's disk."""
+    if len(laid_aside) > MAX_ASIDE:
+        raise RefusedError(f"it has more than {MAX_ASIDE} scans: put them together")
+    packed = 0 if path.is_dir() else max(MAX_ASIDE_SIZE, 2 * path.stat().st_size)
+    if packed and sum(map(len, laid_aside.values())) > packed:
+        raise RefusedError("its scans are far too large: hand in plain pictures or PDF")
 
 
 def _clean(name: str) -> str:
@@ -147,7 +171,8 @@ def _list_members(path: Path) -> Members:
     except RefusedError:
         raise
     except Exception as error:  # the parsers raise all sorts of errors on other files
-        raise RefusedError(f"it is damaged or cut off ({error}): pack it again") from error
+        why = printable(error, 200)
+        raise RefusedError(f"it is damaged or cut off ({why}): pack it again") from error
 
 
 class _Budget:
@@ -160,17 +185,25 @@ class _Budget:
 
     def read(self, file: BinaryIO, size: int = -1) -> bytes:
         content = file.read(self._left + 1 if size < 0 else min(size, self._left + 1))
-        self._left -= len(content)
+        self.count(len(content))
+        return content
+
+    def count(self, size: int) -> None:
+        self._left -= size
         if self._left < 0:
             raise RefusedError("its content is far too large: hand in your code only")
-        return content
 
 
 def _list_zip(archive: bytes) -> Members:
     budget = _Budget(len(archive))
     if archive.count(zipfile.stringCentralDir) > 2 * MAX_MEMBERS:  # before they are all parsed
         raise RefusedError(f"it holds more than {MAX_MEMBERS:,} files: hand in your code only")
+    end = archive.rfind(zipfile.stringEndArchive)
+    if int.from_bytes(archive[end + 12 : end + 16], "little") > MAX_DIRECTORY:
+        raise RefusedError("its directory is unusually long: pack a plain .zip")
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        if sum(member.compress_size for member in opened.infolist()) > len(archive):
+            raise RefusedError("its files overlap: pack a plain .zip")
         for member in opened.infolist():
             name = member.orig_filename
             if member.flag_bits & 0x1:
@@ -201,21 +234,16 @@ class _PlainTarInfo(tarfile.TarInfo):
             raise RefusedError("it has an unusually long header: pack a plain .tar.gz")
         return super()._proc_member(opened)
 
+    def _refuse_sparse(self, *_: object) -> NoReturn:
+        """Refuses a file with holes, before the list of its holes is read: that may be long."""
+        raise RefusedError("a file in it is packed with holes: pack a plain .tar.gz")
+
+    _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
+
 
 def _list_tar(archive: bytes) -> Members:
-    budget = _Budget(len(archive))
-
-    class Unzipped(io.RawIOBase):
-        """The bytes of the tar file, headers included, within the budget."""
-
-        def __init__(self) -> None:
-            self._file = gzip.GzipFile(fileobj=io.BytesIO(archive))
-
-        def read(self, size: int = -1) -> bytes:
-            return budget.read(self._file, size)
-
     with tarfile.open(
-        fileobj=Unzipped(), mode="r|", errors="replace", tarinfo=_PlainTarInfo
+        fileobj=_Unzipped(archive), mode="r|", errors="replace", tarinfo=_PlainTarInfo
     ) as opened:
         for member in opened:
             if member.isdir():
@@ -226,6 +254,42 @@ def _list_tar(archive: bytes) -> Members:
                     f"{_show(member.name)} is a link or a device: pack the file itself"
                 )
             yield member.name, opened.extractfile(member).read()
+
+
+class _Unzipped(io.RawIOBase):
+    """The bytes of a tar file, headers included, within the budget.
+
+    Python's gzip takes long for a file of many streams, most of them empty.
+    """
+
+    def __init__(self, archive: bytes):
+        self._rest, self._budget = io.BytesIO(archive), _Budget(len(archive))
+        self._streams, self._stream, self._input = 0, None, b""
+
+    def read(self, size: int = -1) -> bytes:
+        while True:
+            if self._stream is None:
+                self._input = self._input.lstrip(b"\0") or self._rest.read(PIECE).lstrip(b"\0")
+                if not self._input:
+                    return b""
+                self._begin_stream()
+            elif not self._input and not (next_piece := self._rest.read(PIECE)):
+                raise EOFError("the end is missing")
+            elif not self._input:
+                self._input = next_piece
+            content = self._stream.decompress(self._input, max(0, size))
+            self._input = self._stream.unconsumed_tail
+            if self._stream.eof:
+                self._input, self._stream = self._stream.unused_data, None
+            if content:
+                self._budget.count(len(content))
+                return content
+
+    def _begin_stream(self) -> None:
+        self._streams += 1
+        if self._streams > MAX_STREAMS:
+            raise RefusedError(f"it is made of more than {MAX_STREAMS} streams: pack it again")
+        self._stream = zlib.decompressobj(GZIP)
 
 
 def _list_folder(folder: Path) -> Members:

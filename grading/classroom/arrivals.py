@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from grading.classroom import archives
-from grading.classroom.groups import Group
+from grading.classroom.groups import Group, join_some
 from grading.classroom.result import OUR_FAULT, REFUSED, Result
+from grading.classroom.sources import find_suspects
 from grading.engine.manifest import SUBMITTED_FILES
 from grading.engine.submission import (
     MAX_SOURCE,
@@ -20,8 +21,8 @@ from support.files import replacing
 
 CODE = (".py", ".ipynb", ".md", ".txt", ".toml", ".cfg", ".ini", ".sh", ".bat", ".json", "Makefile")
 """Files whose names end so may lie beside the four without a flag."""
-LISTED = 3
-"""How many files a flag names."""
+TOO_MUCH = "it takes too long to open, or too much memory: pack your code only, as a plain .zip"
+"""Why an archive is refused that takes more than it may."""
 
 
 class Arrival(NamedTuple):
@@ -30,6 +31,8 @@ class Arrival(NamedTuple):
     group: Group
     flags: tuple[str, ...] = ()
     """What is odd about the content."""
+    suspects: tuple[str, ...] = ()
+    """What the teacher should look at in the sources."""
     aside: tuple[str, ...] = ()
     """The files of the pen-and-paper part, by their names where they are put aside."""
     submission: Submission | None = None
@@ -44,6 +47,8 @@ def take_in(group: Group, aside: Path) -> Arrival:
         content = archives.read(group.path, SUBMITTED_FILES)
     except archives.RefusedError as error:
         return Arrival(group, result=Result(REFUSED, why=str(error)))
+    except MemoryError:
+        return Arrival(group, result=Result(REFUSED, why=TOO_MUCH))
     except OSError as error:
         return Arrival(group, result=Result(OUR_FAULT, why=f"it cannot be read ({error.strerror})"))
     names = []
@@ -51,7 +56,14 @@ def take_in(group: Group, aside: Path) -> Arrival:
         names.append(f"{group.name}-{number}{Path(name).suffix.lower()}")
         with replacing(aside / names[-1]) as path:
             path.write_bytes(data)
-    return Arrival(group, tuple(get_flags(content)), tuple(names), to_submission(content))
+    submission = to_submission(content)
+    return Arrival(
+        group,
+        flags=tuple(get_flags(content)),
+        suspects=tuple(find_suspects(submission.files)),
+        aside=tuple(names),
+        submission=submission,
+    )
 
 
 def to_submission(content: archives.Content) -> Submission:
@@ -76,6 +88,5 @@ def get_flags(content: archives.Content) -> list[str]:
         flags.append(f"the files lie in {printable(content.root, 60)}: move them to the top")
     odd = [printable(name, 60) for name in content.others if not name.endswith(CODE)]
     if odd:
-        more = f" and {len(odd) - LISTED} more" if len(odd) > LISTED else ""
-        flags.append(f"more than code: {', '.join(odd[:LISTED])}{more}")
+        flags.append(f"more than code: {join_some(odd)}")
     return flags

@@ -5,27 +5,30 @@ Bytes go in and plain data comes out, so this can run on any machine that has th
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import json
 import pickle
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from grading.classroom.result import GRADED, OUR_FAULT, Result
 from grading.engine.build import PART_LIMIT, Build, Probe, build
 from grading.engine.course import COURSE
 from grading.engine.memory_truth import choose_telling_seed
 from grading.engine.parts import PARTS
-from grading.engine.process import CRASHED, TROUBLES, find_trouble, kill, watch
+from grading.engine.process import CRASHED, TIMED_OUT, TROUBLES, Process, find_trouble, kill, watch
 from grading.engine.submission import Submission
 from grading.engine.text import printable
-from grading.engine.verdict import Question, Verdict
+from grading.engine.verdict import Question, Verdict, lose_part, read
 from grading.sandbox.limits import Limits
 from grading.sandbox.runners import Bare, Sandbox
 
 ATTEMPTS = 2
 """Tries before a failed grading is our own fault."""
+MAX_ANSWER = 4 << 20
+"""Bytes of JUDGE's answer."""
 
 
 class Task(NamedTuple):
@@ -57,6 +60,10 @@ def grade(task: Task, kind: type[Bare] | None = None, scratch: Path | None = Non
     Raises:
         OSError: If the disk is full: nothing else can be graded either.
     """
+    if not task.submission.files:  # nothing to build, and nothing to judge
+        missing = task.submission.missing
+        verdict = {part: lose_part(part, missing[PARTS[part].file]) for part in PARTS}
+        return Result(GRADED, verdict=verdict, sandboxed=task.sandboxed)
     runner = (kind or (Sandbox if task.sandboxed else Bare))(task.limits)
     for _ in range(ATTEMPTS):
         try:
@@ -78,44 +85,62 @@ def grade(task: Task, kind: type[Bare] | None = None, scratch: Path | None = Non
     return Result(OUR_FAULT, why=why, sandboxed=task.sandboxed)
 
 
+def grade_and_time(task: Task, scratch: Path | None = None) -> dict[str, Any]:
+    """The fields of a result, and how many seconds it took, as plain data."""
+    started = time.monotonic()
+    result = grade(task, scratch=scratch)
+    return {"result": result._asdict(), "seconds": time.monotonic() - started}
+
+
 def judge_parts(built: Build, seed: int, runner: Bare) -> tuple[Build, Verdict]:
     """Asks JUDGE, and returns its verdict with what was judged.
 
-    If JUDGE gives no verdict, it is asked part by part, with a quarter of the time for each. A part
-    earns nothing if JUDGE gives a verdict on others and none on it: what was built there stops it.
+    If JUDGE gives no verdict in half of its time, it is asked part by part; the parts share the
+    other half. A part earns nothing if JUDGE gives a verdict on others and none on it: what was
+    built there stops it.
     """
-    try:
-        return built, judge_apart(Question(built, seed, list(PARTS)), runner)
-    except JudgeError:
-        verdict, probes = {}, dict(built.probes)
-        for part in PARTS:
-            try:
-                question = Question(built, seed, [part])
-                verdict[part] = judge_apart(question, runner, COURSE.judge_seconds / 4)[part]
-            except JudgeError as error:
-                stopped = Probe(error=f"{error} on what was built here")
-                probes[part] = dict.fromkeys(probes[part], stopped)
-        if not verdict:
-            raise
-    if len(verdict) < len(PARTS):
-        built = built._replace(probes=probes, troubles=built.troubles | {CRASHED})
+    with contextlib.suppress(JudgeError):
+        question = Question(built, seed, list(PARTS))
+        return built, judge_apart(question, runner, COURSE.judge_seconds / 2)
+    verdict, stopped = {}, {}
+    seconds = COURSE.judge_seconds / 2 / len(PARTS)
     for part in PARTS:
-        if part not in verdict:
-            verdict[part] = judge_apart(Question(built, seed, [part]), runner)[part]
-    return built, {part: verdict[part] for part in PARTS}
+        try:
+            verdict[part] = judge_apart(Question(built, seed, [part]), runner, seconds)[part]
+        except JudgeError as error:
+            stopped[part] = f"{error} on what was built here"
+            verdict[part] = lose_part(part, stopped[part])
+            latest = error
+    if len(stopped) == len(PARTS):
+        raise latest
+    probes = {
+        part: dict.fromkeys(built.probes[part], Probe(error=why)) for part, why in stopped.items()
+    }
+    troubles = built.troubles | ({CRASHED} if stopped else set())
+    return built._replace(probes={**built.probes, **probes}, troubles=troubles), verdict
 
 
 def judge_apart(question: Question, runner: Bare, seconds: float = COURSE.judge_seconds) -> Verdict:
-    """Runs JUDGE in a process of its own."""
+    """Runs JUDGE in a process of its own, for so many seconds."""
     with ThreadPoolExecutor(1) as thread:
         process = runner.start_judge()
-        answer = thread.submit(process.communicate, pickle.dumps(question))
+        answer = thread.submit(ask, process, pickle.dumps(question))
         watch(process, answer.done, seconds)
         trouble = find_trouble(process, seconds)
         kill(process)
     try:
-        return json.loads(answer.result()[0])
+        return read(answer.result())
     except ValueError:
-        crashed = trouble.kind == CRASHED
-        what = f"exit status {process.returncode}" if crashed else f"it {trouble.what}"
+        what = f"it {trouble.what}"
+        if trouble.kind == CRASHED:
+            what = f"exit status {process.returncode}"
+        elif trouble.kind == TIMED_OUT:
+            what = "it took too long"  # how long is a matter of luck
         raise JudgeError(f"the judge gave no verdict ({what})") from None
+
+
+def ask(process: Process, question: bytes) -> bytes:
+    """Gives a process a question; returns its answer, or as much of it as may be."""
+    with contextlib.suppress(BrokenPipeError), process.stdin:
+        process.stdin.write(question)
+    return process.stdout.read(MAX_ANSWER)

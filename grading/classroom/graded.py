@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from grading.classroom.groups import Group
 from grading.classroom.result import NOT_YET, OUR_FAULT, Result
 from grading.engine.parts import PARTS
-from grading.engine.verdict import get_points, get_reasons
+from grading.engine.verdict import GRADER_FAILED, get_points, get_reasons
 from support.errors import ExplainedError
 
 
@@ -113,7 +113,11 @@ class Graded(NamedTuple):
     def get_flags(self) -> list[str]:
         """What the teacher should look at."""
         unsafe = [] if self.result.sandboxed else ["graded without a sandbox"]
-        return [*self.get_remarks(), *self.group.flags, *unsafe]
+        failed = [f"part ({p}): {GRADER_FAILED}" for p in PARTS if self._has_failed_on(p)]
+        return [*self.get_remarks(), *self.group.flags, *failed, *unsafe]
+
+    def _has_failed_on(self, part: str) -> bool:
+        return any(reason.startswith(GRADER_FAILED) for reason in self.get_reasons(part))
 
     def to_record(self) -> dict[str, Any]:
         """Plain data, without what people decide; only the path's name is kept."""

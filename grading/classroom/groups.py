@@ -25,6 +25,8 @@ NUMBER = re.compile("(?<![0-9])[0-9]{{{},{}}}(?![0-9])".format(*COURSE.digits))
 """A matriculation number."""
 LONGEST_NAME = 80
 """Characters of a group's name."""
+LISTED = 3
+"""How many others a flag names."""
 MOODLE = re.compile(r"[^_]*_[0-9]+_assignsubmission_file_?")
 """How Moodle begins the names of what it has downloaded; a folder has only this."""
 
@@ -91,15 +93,21 @@ def find_groups(paths: Iterable[Path]) -> list[Group]:
         latest = max(handed_in, key=lambda group: (group.path.lstat().st_mtime, group.path))
         flags = list(latest.flags)
         if len(handed_in) > 1:
-            others = ", ".join(printable(g.path.name) for g in handed_in if g is not latest)
+            others = join_some([printable(g.path.name) for g in handed_in if g is not latest])
             times = f"handed in {len(handed_in)} times"
             flags.append(f"{times}, {printable(latest.path.name)} is the latest ({others})")
         for number in latest.numbers:
             if len(names[number]) > 1:
-                others = " and ".join(other for other in names[number] if other != name)
+                others = join_some([other for other in names[number] if other != name])
                 flags.append(f"{number} is also in {others}")
         groups.append(latest._replace(flags=tuple(flags)))
     return groups
+
+
+def join_some(texts: Sequence[str]) -> str:
+    """Some texts with commas, and how many more there are."""
+    more = [f"{len(texts) - LISTED} more"] if len(texts) > LISTED else []
+    return ", ".join([*texts[:LISTED], *more])
 
 
 def read_name(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

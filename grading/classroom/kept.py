@@ -13,9 +13,10 @@ import hashlib
 import importlib.metadata
 import json
 import logging
+import secrets
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from grading.classroom.grade import Task
@@ -31,12 +32,16 @@ logger.setLevel(logging.INFO)
 
 KEPT = ".kept"
 """The folder of finished results."""
+OPENED = ".opened"
+"""The folder of what archives hold, so that each is opened once."""
 WORK = ".work"
 """The folder of all temporary files."""
 LOCK = ".lock"
 """The file that is locked during a grading."""
 LOG = "log.txt"
 """The file that says what was done when."""
+SALT = ".salt"
+"""The file of a secret, from which the judge draws; a copy of it makes the same gradebook again."""
 
 
 @contextlib.contextmanager
@@ -54,7 +59,7 @@ def open_gradebook(folder: Path, submissions: Path) -> Iterator[Path]:
         raise GradebookError(f"there is no folder {submissions}")
     if folder.resolve().is_relative_to(submissions.resolve()):
         raise GradebookError(f"{folder} lies in {submissions}: choose a folder outside of it")
-    for name in (KEPT, ASIDE):
+    for name in (KEPT, OPENED, ASIDE):
         (folder / name).mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w") as lock:
         try:
@@ -63,9 +68,10 @@ def open_gradebook(folder: Path, submissions: Path) -> Iterator[Path]:
             raise GradebookError(f"another grading is under way in {folder}: wait for it") from None
         scratch = (folder / WORK).resolve()
         shutil.rmtree(scratch, ignore_errors=True)  # of a killed run
-        for unfinished in folder.glob(f"*/{UNFINISHED}*"):
+        for unfinished in [*folder.glob(f"{UNFINISHED}*"), *folder.glob(f"*/{UNFINISHED}*")]:
             unfinished.unlink(missing_ok=True)
         scratch.mkdir()
+        make_salt(folder / SALT)
         log = logging.FileHandler(folder / LOG)
         log.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         logger.addHandler(log)
@@ -76,30 +82,40 @@ def open_gradebook(folder: Path, submissions: Path) -> Iterator[Path]:
             log.close()
 
 
-def keep_code(folder: Path, submissions: Mapping[str, Submission]) -> None:
+def keep_code(folder: Path, submissions: Iterable[tuple[str, Submission]]) -> None:
     """Keeps the files that are graded, for people to read, and removes all others.
 
     Args:
         folder: For the code.
-        submissions: By the group's name.
+        submissions: Groups' names, and what they handed in; one is looked at at a time.
     """
-    files = {
-        folder / name / file: content
-        for name, submission in submissions.items()
-        for file, content in submission.files.items()
-    }
-    folders = [path for path in folder.glob("*") if path.is_dir()]
-    for path in (path for group in folders for path in [*group.rglob("*")]):
-        if path.is_file() and path not in files:
-            path.unlink()
-    for group in folders:
-        if group.name not in submissions:
+    kept = set()
+    for name, submission in submissions:
+        for file, content in submission.files.items():
+            path = folder / name / file
+            kept.update((path, *path.parents))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.is_file() or path.read_bytes() != content:
+                with replacing(path) as unfinished:
+                    unfinished.write_bytes(content)
+    for group in (path for path in folder.glob("*") if path.is_dir()):
+        if group not in kept:
             shutil.rmtree(group)
-    for path, content in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.is_file() or path.read_bytes() != content:
-            with replacing(path) as unfinished:
-                unfinished.write_bytes(content)
+            continue
+        for path in (path for path in group.rglob("*") if path.is_file() and path not in kept):
+            path.unlink()
+
+
+def make_salt(path: Path) -> None:
+    """Draws a secret that only the owner of the file may read, if there is none yet."""
+    if not path.exists():
+        with replacing(path) as temporary:
+            temporary.touch(mode=0o600)
+            temporary.write_text(secrets.token_hex(32))
+
+
+def read_salt(gradebook: Path) -> bytes:
+    return (gradebook / SALT).read_bytes()
 
 
 class Kept:
@@ -108,7 +124,8 @@ class Kept:
     def __init__(self, folder: Path):
         self._folder, self._grader = folder, hash_grader()
 
-    def _get_path(self, task: Task) -> Path:
+    def get_path(self, task: Task) -> Path:
+        """Where the result of a task is kept."""
         files = task.submission.files
         key = {
             "grader": self._grader,
@@ -122,15 +139,15 @@ class Kept:
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         return self._folder / f"{digest[:32]}.json"
 
-    def read(self, task: Task) -> Result | None:
+    def read(self, path: Path) -> Result | None:
         """A result; None if there is none, or it is damaged."""
         try:
-            return Result(**json.loads(self._get_path(task).read_text()))
+            return Result(**json.loads(path.read_text()))
         except (OSError, ValueError, TypeError):
             return None
 
-    def keep(self, task: Task, result: Result) -> None:
-        write_json(self._get_path(task), result._asdict())
+    def keep(self, path: Path, result: Result) -> None:
+        write_json(path, result._asdict())
 
 
 def hash_grader() -> str:

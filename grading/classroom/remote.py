@@ -30,10 +30,10 @@ def list_sources() -> dict[str, Path]:
 
 
 def grade_from_archive(task: bytes) -> dict[str, Any]:
-    """`grade` for a pickled `Task`, in a copy of the archive that this module was imported from.
+    """`grade_and_time` for a pickled `Task`, in a copy of the archive that this module came from.
 
     Returns:
-        The result's fields, by name.
+        What `grade_and_time` returns.
 
     Raises:
         RuntimeError: If grading is not possible here.
@@ -55,13 +55,13 @@ def grade_from_archive(task: bytes) -> dict[str, Any]:
 
 
 def main() -> None:
-    from grading.classroom.grade import grade
+    from grading.classroom.grade import grade_and_time
     from grading.sandbox.check import check_sandbox
 
     task = pickle.load(sys.stdin.buffer)
     if task.sandboxed:
         check_sandbox(task.limits)
-    json.dump(grade(task)._asdict(), sys.stdout)
+    json.dump(grade_and_time(task), sys.stdout)
 
 
 if __name__ == "__main__":

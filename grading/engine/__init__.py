@@ -11,6 +11,10 @@ feeds inputs and compares. It never imports what it grades.
     builder.py, build.py     BUILD, from inside and from outside
     process.py               processes that are watched
     graphs.py                how JUDGE reads graphs
+    operations.py            which operations are run, and
+    bounds.py                for how long
+    layout.py                where a cell keeps the weights of each input
+    losing.py, text.py       how a test gives a reason
     memory_truth.py          what part h should return
     points.py                the part of pytest that adds up the points
     verdict.py               what JUDGE is asked, and what it answers

@@ -28,7 +28,7 @@ from grading.engine.process import (
     watch,
 )
 from grading.engine.submission import Submission, lay_out
-from grading.engine.text import printable
+from grading.engine.text import printable, printable_error
 
 START_LIMIT = 180.0
 """Seconds for the builder to import TensorFlow."""
@@ -44,6 +44,8 @@ MAX_RECORD = 1 << 18
 """Bytes of a part's record."""
 MAX_GRAPH = 1 << 24
 """Bytes of a graph."""
+MAX_SENT = 3 << 24
+"""Bytes of all messages of a submission together."""
 MAX_SIZES = {
     "ready": 0,
     **{f"{part}.{mark}": 0 for part in PARTS for mark in ("import", "run")},
@@ -108,7 +110,9 @@ def build(
         troubles: set[str] = set()
         while remaining:
             arguments = [builder.__file__, str(seed), *remaining]
-            news, trouble = _run_builder(start(arguments, Path(folder)), remaining, part_limit)
+            room = MAX_SENT - sum(map(len, sent.values()))
+            process = start(arguments, Path(folder))
+            news, trouble = _run_builder(process, remaining, part_limit, room)
             if "ready" not in news:
                 raise RuntimeError("the builder did not start: can this Python import tensorflow?")
             sent.update(news)
@@ -150,15 +154,15 @@ def collect(sent: Mapping[str, bytes], lost: Mapping[str, str], seed: int) -> Bu
 
 
 def _run_builder(
-    process: Process, parts: list[str], part_limit: float
+    process: Process, parts: list[str], part_limit: float, room: int
 ) -> tuple[dict[str, bytes], Trouble]:
-    """Lets the builder work until it ends or hangs.
+    """Lets the builder work until it ends or hangs; keeps so many bytes of what it sends.
 
     Returns:
         The messages it sent, and what to blame if a part is missing.
     """
     sent: dict[str, bytes] = {}
-    reader = threading.Thread(target=_read_messages, args=(process.stdout, sent), daemon=True)
+    reader = threading.Thread(target=_read_messages, args=(process.stdout, sent, room), daemon=True)
     reader.start()
     awaited = {"ready", *(f"{part}.json" for part in parts)}
     limit = START_LIMIT
@@ -173,14 +177,15 @@ def _run_builder(
     return dict(sent), trouble
 
 
-def _read_messages(stream: BinaryIO, sent: dict[str, bytes]) -> None:
+def _read_messages(stream: BinaryIO, sent: dict[str, bytes], room: int) -> None:
     """Keeps the first message of each name that `builder.py` sends; stops at anything else."""
     with contextlib.suppress(ValueError, KeyError, EOFError):
         while header := stream.readline(LONGEST_HEADER):
             name, size = header.decode("ascii").split()
-            content = _read(stream, int(size), MAX_SIZES[name])
-            if content is not None:
-                sent.setdefault(name, content)
+            content = _read(stream, int(size), min(MAX_SIZES[name], room))
+            if content is not None and name not in sent:
+                sent[name] = content
+                room -= len(content)
     while stream.read(1 << 16):  # so that the writer is not kept waiting
         pass
 
@@ -214,7 +219,7 @@ def _read_probe(part: str, record: dict[str, Any] | None, graph: bytes | None) -
     if "error" in record:
         if not isinstance(record["error"], str):
             raise ValueError("what was built is not readable")
-        return Probe(error=printable(record["error"]), needs=bool(record.get("needs")))
+        return Probe(error=printable_error(record["error"]), needs=bool(record.get("needs")))
     facts = _read_facts(record)
     if part == "h":
         return Probe(facts=facts)
@@ -224,11 +229,15 @@ def _read_probe(part: str, record: dict[str, Any] | None, graph: bytes | None) -
 
 
 def _read_facts(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The plain entries of a record: text, numbers, and short lists of them."""
+    """The plain entries of a record: printable text, numbers, and short lists of them."""
 
     def is_plain(value: Any, depth: int) -> bool:
         if isinstance(value, list):
             return depth > 0 and len(value) < 10 and all(is_plain(v, depth - 1) for v in value)
         return value is None or isinstance(value, (str, int, float))
 
-    return {name: value for name, value in record.items() if is_plain(value, depth=2)}
+    return {
+        name: printable(value) if isinstance(value, str) else value
+        for name, value in record.items()
+        if is_plain(value, depth=2)
+    }

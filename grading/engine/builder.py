@@ -437,7 +437,7 @@ def find_library(graph: Any) -> str | None:
         if getattr(sys.modules.get(package), "__file__", None)
     }
     for op in graph.get_operations():
-        for frame in op.traceback:
+        for frame in op.traceback or ():  # an imported operation has none
             for prefix, library in prefixes.items():
                 if frame.filename.startswith(prefix):
                     return library

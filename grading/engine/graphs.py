@@ -7,17 +7,14 @@ Python, loops, or is a finished recurrent network. Runs are bounded in time and 
 
 from __future__ import annotations
 
-import contextlib
-import math
-import threading
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
-import pytest
 
+from grading.engine.bounds import RUN_LIMIT, Clock, bounded_memory, call_within
+from grading.engine.losing import lose
+from grading.engine.operations import check_names, check_operations
 from grading.engine.text import printable
 from support.imports import without_keras
 from support.terminal import trim_message
@@ -25,37 +22,10 @@ from support.terminal import trim_message
 with without_keras():
     import tensorflow.compat.v1 as tf
 
-RUN_LIMIT = 10
-"""Seconds for one run of a graph."""
-PART_LIMIT = 20
-"""Seconds for all runs of all graphs of a part."""
-MEMORY_LIMIT = 4 << 30
-"""Bytes that a run may take beyond what the process has."""
-MAX_OPERATIONS = 20_000
-"""Of a graph, its functions' included."""
 MAX_PARAMETERS = 1_000_000
 """Numbers in a variable."""
-
-LIBRARY_CELLS = ("BlockLSTM", "LSTMBlock", "GRUBlock", "BlockGRU", "Cudnn", "_MklQuantized")
-"""How the operations of finished cells begin."""
-LOOPS = ("While", "StatelessWhile", "Enter", "NextIteration", "Exit", "LoopCond", "Scan")
-"""How the operations of loops begin."""
-CALLS = ("PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf")
-"""The operations that call functions."""
-
-
-def _read_operations(text: str) -> frozenset[str]:
-    lines = (line for line in text.splitlines() if not line.startswith("#"))
-    return frozenset(operation for line in lines for operation in line.split())
-
-
-_LISTED, _, _LISTED_FOR_INITIAL_VALUES = (
-    (Path(__file__).parent / "allowed_operations.txt").read_text().partition("[initial values]")
-)
-ALLOWED_OPERATIONS = _read_operations(_LISTED)
-"""The operations that are run."""
-ALLOWED_FOR_INITIAL_VALUES = ALLOWED_OPERATIONS | _read_operations(_LISTED_FOR_INITIAL_VALUES)
-"""The operations that are run where nothing but initial values depends on them."""
+MAX_VALUES = 1 << 22
+"""Numbers in an output."""
 
 MOST_NAMED = 6
 """How many variables a message names."""
@@ -78,40 +48,6 @@ def join_shapes(variables: Sequence[Variable]) -> str:
     if len(variables) > MOST_NAMED:
         named.append(f"and {len(variables) - MOST_NAMED} more")
     return ", ".join(named) or "none"
-
-
-class VagueFailure(pytest.fail.Exception):
-    """Says no more than that something is wrong; left out if a part has a precise reason."""
-
-
-def lose(reason: str, *, vague: bool = False) -> NoReturn:
-    """Fails the test with one sentence for the student.
-
-    Args:
-        reason: The sentence.
-        vague: Whether any other reason tells more.
-    """
-    raise (VagueFailure if vague else pytest.fail.Exception)(reason, pytrace=False)
-
-
-class Clock:
-    """Counts how long the graphs of a part run."""
-
-    def __init__(self):
-        self.seconds = 0.0
-
-    def check(self) -> None:
-        """Fails the test when they have had their time."""
-        if self.seconds > PART_LIMIT:
-            self.stop()
-
-    def stop(self) -> NoReturn:
-        """Fails the test; the graphs are not run again."""
-        self.seconds = math.inf
-        lose(
-            f"running the graph takes more than {RUN_LIMIT} seconds, {PART_LIMIT} with the part's"
-            f" others, or {MEMORY_LIMIT >> 30} GiB"
-        )
 
 
 class Gradients(NamedTuple):
@@ -144,13 +80,17 @@ class LoadedGraph:
         self._outputs = {name: info.name for name, info in signature.outputs.items()}
         trainable = {d.variable_name for d in _read_variables(meta, "trainable_variables")}
         definitions = _read_variables(meta, "variables", "trainable_variables", "local_variables")
+        named = [name for d in definitions for name in (d.variable_name, d.initializer_name)]
+        for tensors in (self._inputs, self._outputs):
+            named += [*tensors.keys(), *tensors.values()]
+        check_names(*named)
         ends = [*self._inputs.values(), *self._outputs.values()]
         run = _prune(meta.graph_def, [*ends, *(d.variable_name for d in definitions)])
         kept = _prune(
             meta.graph_def, [*_get_names(run), *(d.initializer_name for d in definitions)]
         )
         self.nbr_operations = len(kept.node)
-        _check_operations(kept, run=_get_names(run))
+        check_operations(kept, run=_get_names(run))
         graph = tf.Graph()
         with graph.as_default():
             try:
@@ -216,7 +156,15 @@ class LoadedGraph:
     def fetch(self, names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The values of outputs, for inputs by the names of the signature."""
         tensors = [self._element(self._outputs.get(name)) for name in names]
-        return self._run(tensors, self._feeds(inputs))
+        for name, tensor in zip(names, tensors, strict=True):
+            dtype = getattr(tensor, "dtype", tf.float32)  # an operation has none
+            if not (dtype.is_floating or dtype.is_integer or dtype.is_bool):
+                lose(f"{name} holds no numbers: it is of type {dtype.name}")
+        values = self._run(tensors, self._feeds(inputs))
+        if any(np.size(value) > MAX_VALUES for value in values):
+            del values  # a failure's traceback would keep them
+            lose(f"an output has more than {MAX_VALUES:,} numbers")
+        return values
 
     def fetch_gradients(
         self, of: Mapping[str, np.ndarray] | Sequence[str], inputs: Mapping[str, np.ndarray]
@@ -252,7 +200,8 @@ class LoadedGraph:
             sources = [v.gradient_source for v in self._variables if v.trainable]
             sources += [self._element(self._inputs.get(name)) for name in by]
             try:
-                gradients = tf.gradients(targets, sources, list(weights.values()) or None)
+                with self._clock.running():
+                    gradients = tf.gradients(targets, sources, list(weights.values()) or None)
                 # That of a variable from which parts are gathered lists these parts.
                 return [None if g is None else tf.convert_to_tensor(g) for g in gradients], weights
             except (LookupError, ValueError, TypeError, AttributeError) as error:
@@ -270,19 +219,21 @@ class LoadedGraph:
     def _run(self, fetches: list, feeds: dict | None = None) -> list:
         if not fetches:
             return []
-        self._clock.check()
-        started = time.monotonic()
         try:
-            with _bounded_memory():
-                return _call_within(
-                    RUN_LIMIT, lambda: self._session.run(fetches, feeds, options=_RUN_OPTIONS)
+            with self._clock.running(), bounded_memory():
+                return call_within(
+                    RUN_LIMIT, lambda: self._session.run(fetches, feeds), self._session.close
                 )
-        except (TimeoutError, tf.errors.DeadlineExceededError, tf.errors.ResourceExhaustedError):
+        except (TimeoutError, tf.errors.ResourceExhaustedError, MemoryError):
             self._clock.stop()
-        except (tf.errors.OpError, ValueError, TypeError, RuntimeError, MemoryError) as error:
+        except (tf.errors.OpError, ValueError, TypeError, RuntimeError) as error:
             lose(explain_run_error(error))
-        finally:
-            self._clock.seconds += time.monotonic() - started
+
+    def close(self) -> None:
+        """Drops the graph and all that its variables hold; it is not used again."""
+        self._session.close()
+        self._session = self._graph = self._variables = None
+        self._gradients.clear()
 
 
 class _VariableInGraph:
@@ -372,95 +323,9 @@ def _prune(graph_def, names: Iterable[str]):
     return pruned
 
 
-def _check_operations(graph_def, run: Collection[str]) -> None:
-    """Refuses a graph.
-
-    Args:
-        graph_def: The graph.
-        run: The names of the operations on which more than initial values depends.
-    """
-    functions = [node for function in graph_def.library.function for node in function.node_def]
-    if any(node.op in CALLS for node in functions):  # they could call themselves, or multiply
-        lose("the graph has functions that call functions: do without tf.function and tf.cond")
-    nbr_operations = len(graph_def.node) + len(functions)
-    if nbr_operations > MAX_OPERATIONS:
-        lose(f"the graph has {nbr_operations:,} operations; {MAX_OPERATIONS:,} are the most")
-    for node in functions:
-        _check_operation(node, ALLOWED_OPERATIONS)
-    for node in graph_def.node:
-        _check_operation(
-            node, ALLOWED_OPERATIONS if node.name in run else ALLOWED_FOR_INITIAL_VALUES
-        )
-
-
-def _check_operation(node, allowed: Collection[str]) -> None:
-    prints_elsewhere = node.op == "PrintV2" and (
-        node.attr["output_stream"].s not in (b"stdout", b"stderr")
-    )
-    if node.op in allowed and not prints_elsewhere:
-        return
-    if node.op.startswith(LIBRARY_CELLS):
-        lose(
-            f"this is a finished cell of a library (operation {node.op[:40]}): write the equations"
-            " yourself, with matmul, sigmoid and tanh"
-        )
-    if node.op.startswith(LOOPS):
-        lose(
-            f"the graph loops (operation {node.op[:40]}): go over the time steps with a Python for"
-            " loop"
-        )
-    lose(f"the graph has an operation that is not run here, {node.op[:40]}: do without it")
-
-
-_RUN_OPTIONS = tf.RunOptions(timeout_in_ms=RUN_LIMIT * 1000)
-
-
-def _call_within(seconds: float, function: Callable[[], Any]) -> Any:
-    """Calls a function; what takes longer, such as one huge operation, is left to itself."""
-    outcome: list = []
-
-    def call() -> None:
-        try:
-            outcome.extend((True, function()))
-        except BaseException as error:
-            outcome.extend((False, error))
-
-    thread = threading.Thread(target=call, daemon=True)
-    thread.start()
-    thread.join(seconds + 5)  # TensorFlow's own limit, which ends cleanly, comes first
-    if not outcome:
-        raise TimeoutError
-    succeeded, result = outcome
-    if not succeeded:
-        raise result
-    return result
-
-
 def _session_config() -> tf.ConfigProto:
     """Small graphs, run once or twice: no optimisation pays."""
     config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     config.graph_options.optimizer_options.opt_level = -1
     return config
-
-
-@contextlib.contextmanager
-def _bounded_memory() -> Iterator[None]:
-    """Lets allocations fail that would take the machine's memory, where the system can."""
-    try:
-        import resource
-
-        with open("/proc/self/statm") as file:
-            used = int(file.read().split()[0]) * resource.getpagesize()
-    except (ImportError, OSError):
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    bound = (
-        used + MEMORY_LIMIT if hard == resource.RLIM_INFINITY else min(used + MEMORY_LIMIT, hard)
-    )
-    resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -1,13 +1,15 @@
 """The part of pytest that grades: options, fixtures, and the table of points at the end.
 
 A test says by `@pytest.mark.part("b", "state")` which criterion of which part it belongs to; the
-points of a criterion are earned when its tests have run and none has failed.
+points of a criterion are earned when all its tests have reported, some have run, and none has
+failed.
 """
 
 from __future__ import annotations
 
 import secrets
 import shutil
+import sys
 import time
 import zlib
 from collections import defaultdict
@@ -21,13 +23,16 @@ import pytest
 from tabulate import tabulate
 
 from grading.engine import builder
+from grading.engine.bounds import TOO_LONG, Clock
 from grading.engine.build import PART_LIMIT, Build, build
+from grading.engine.losing import VagueFailure, lose
 from grading.engine.manifest import PRIVATE_TESTS, PUBLIC_TESTS
 from grading.engine.memory_truth import choose_telling_seed
 from grading.engine.parts import PARTS, TOTAL
 from grading.engine.submission import read_folder
-from grading.engine.text import printable
+from grading.engine.text import LONGEST_REASON, printable
 from grading.engine.verdict import (
+    GRADER_FAILED,
     PartVerdict,
     Verdict,
     get_points,
@@ -69,6 +74,7 @@ class Scorer:
         self.started = time.perf_counter()
         self.reasons: dict[tuple[str, str], list[Reason]] = defaultdict(list)
         self.has_run: set[tuple[str, str]] = set()
+        self.awaited: dict[tuple[str, str], set[str]] = defaultdict(set)
         self.notes: dict[str, list[str]] = defaultdict(list)
 
     def start_building(self) -> None:
@@ -94,8 +100,6 @@ class Scorer:
 
     def get_facts(self, part: str, name: str) -> Mapping[str, Any]:
         """What BUILD has recorded of a probe; fails the test where there is nothing."""
-        from grading.engine.graphs import lose
-
         probe = self.get_build().probes[part][name]
         if probe.needs:
             why = "" if "not solved yet" in probe.error else f": {probe.error}"
@@ -109,20 +113,29 @@ class Scorer:
 
     def get_graph(self, part: str, name: str) -> Any:
         """A probe's graph; fails the test where there is none, or it must not be run."""
-        from grading.engine.graphs import Clock, LoadedGraph
+        from grading.engine.graphs import LoadedGraph
 
         self.get_facts(part, name)
         clock = self._clocks.setdefault(part, Clock())
-        clock.check()
-        if (part, name) not in self._loaded:
-            graph = self.get_build().probes[part][name].graph
-            try:
-                self._loaded[part, name] = LoadedGraph(graph, clock)
-            except pytest.fail.Exception as failure:
-                self._loaded[part, name] = failure
-        if isinstance(self._loaded[part, name], BaseException):
-            raise self._loaded[part, name]
+        with clock.running():
+            if (part, name) not in self._loaded:
+                graph = self.get_build().probes[part][name].graph
+                try:
+                    self._loaded[part, name] = LoadedGraph(graph, clock)
+                except pytest.fail.Exception as failure:
+                    self._loaded[part, name] = failure.msg
+        if isinstance(self._loaded[part, name], str):
+            lose(self._loaded[part, name])
         return self._loaded[part, name]
+
+    def drop_graphs(self) -> None:
+        """Forgets all graphs, with all that their variables hold."""
+        for graph in self._loaded.values():
+            if not isinstance(graph, str):
+                graph.close()
+        self._loaded.clear()
+        for name in ("last_exc", "last_type", "last_value", "last_traceback"):
+            vars(sys).pop(name, None)  # pytest keeps the last failure there, and it keeps graphs
 
     def get_verdict(self) -> Verdict:
         """What the tests that have run say of all parts."""
@@ -132,11 +145,20 @@ class Scorer:
         verdict = PartVerdict(points={}, reasons={}, notes=list(dict.fromkeys(self.notes[part])))
         of_part = {criterion: self.reasons[part, criterion] for criterion in PARTS[part].criteria}
         is_explained = any(not reason.vague for reasons in of_part.values() for reason in reasons)
+        has_stopped = part in self._clocks and self._clocks[part].has_stopped
         for criterion, points in PARTS[part].criteria.items():
-            has_run, reasons = (part, criterion) in self.has_run, of_part[criterion]
-            verdict["points"][criterion] = points if has_run and not reasons else 0
+            key, reasons = (part, criterion), of_part[criterion]
             told = [reason.text for reason in reasons if not (reason.vague and is_explained)]
-            verdict["reasons"][criterion] = shorten(told) if has_run else [*told, NOT_CHECKED]
+            is_earned = not reasons
+            if key not in self.has_run or self.awaited[key]:
+                told.append(NOT_CHECKED)
+                is_earned = False
+            if has_stopped:
+                told = [TOO_LONG]  # what came before the end would be a matter of luck
+                is_earned = False
+            told.sort(key=lambda reason: not reason.startswith(GRADER_FAILED))  # not to be missed
+            verdict["points"][criterion] = points if is_earned else 0
+            verdict["reasons"][criterion] = shorten(told)
         return verdict
 
 
@@ -194,7 +216,7 @@ def pytest_configure(config: pytest.Config) -> None:
     seed = config.getoption("--seed")
     config.stash[SCORER] = Scorer(
         ROOT if folder is None else Path(folder).absolute(),
-        secrets.randbits(32) if seed is None else seed,
+        secrets.randbits(64) if seed is None else seed,
         config.getoption("--part-limit"),
     )
 
@@ -227,6 +249,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid}: the table of points has no {marker.args}")
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    for item in session.items:
+        if marker := item.get_closest_marker("part"):
+            session.config.stash[SCORER].awaited[marker.args].add(item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def scorer(pytestconfig: pytest.Config) -> Scorer:
     return pytestconfig.stash[SCORER]
@@ -251,9 +279,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
     marker = item.get_closest_marker("part")
     if marker is None:
         return report
-    from grading.engine.graphs import VagueFailure
-
     scorer, key = item.config.stash[SCORER], tuple(marker.args)
+    if report.when == "teardown":
+        scorer.awaited[key].discard(item.nodeid)
     if report.when == "call" and report.passed:
         scorer.has_run.add(key)
     if report.failed:
@@ -267,10 +295,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
 
 def _explain(excinfo: pytest.ExceptionInfo) -> str:
     if excinfo.errisinstance(pytest.fail.Exception):
-        return printable(excinfo.value.msg, longest=2000)
+        return printable(excinfo.value.msg, LONGEST_REASON)
     return (
-        f"the grader itself failed here ({excinfo.typename}: {excinfo.value}): this is not your"
-        " fault; tell your teacher, who sees more with pytest -v"
+        f"{GRADER_FAILED} ({excinfo.typename}: {printable(excinfo.value)}): this is not your fault;"
+        " tell your teacher, who sees more with pytest -v"
     )
 
 

@@ -17,11 +17,14 @@ ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": "",
     "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "0",  # sets have the same order each time
 }
 """The variables that a process is given."""
 
 LOOK_EVERY = 0.01
 """Seconds between two looks at a process."""
+PATIENCE = 3
+"""How many seconds may pass for each that a process is given: it may have to wait its turn."""
 
 OUT_OF_MEMORY = "out of memory"
 """The trouble of a process that took too much memory."""
@@ -48,6 +51,10 @@ class Process(subprocess.Popen):
     trouble: Trouble | None = None
     """Why it was ended, if that was not for its time."""
 
+    def read_clocks(self) -> tuple[float, ...]:
+        """Clocks, in seconds, none of which may advance more than the process is given."""
+        return (time.monotonic(),)
+
 
 Start = Callable[[list[str], Path], Process]
 """Starts a Python program, given by its arguments, in a folder, with a pipe as standard output."""
@@ -68,13 +75,18 @@ def start_python(arguments: list[str], folder: Path) -> Process:
 
 
 def watch(process: Process, is_done: Callable[[], bool], seconds: float) -> bool:
-    """Waits until something is done, the process has ended, or the time is over.
+    """Waits until something is done, the process has ended, or its time is over.
 
     Returns:
         Whether it is done. If not, `find_trouble` tells what happened.
     """
-    deadline = time.monotonic() + seconds
-    while not (done := is_done()) and process.poll() is None and time.monotonic() < deadline:
+    begun, latest = process.read_clocks(), time.monotonic() + PATIENCE * seconds
+
+    def has_time() -> bool:
+        spent = max(now - then for now, then in zip(process.read_clocks(), begun, strict=True))
+        return spent < seconds and time.monotonic() < latest
+
+    while not (done := is_done()) and process.poll() is None and has_time():
         time.sleep(LOOK_EVERY)
     return done
 

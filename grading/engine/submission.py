@@ -15,7 +15,7 @@ from grading.engine.parts import PARTS
 from grading.engine.text import printable
 from support.files import find_files
 
-MAX_SOURCE = 1 << 20
+MAX_SOURCE = 1 << 18
 """Bytes of a submitted file."""
 
 
@@ -51,7 +51,7 @@ def read_folder(folder: Path) -> Submission:
 
 def explain_too_large(file: str) -> str:
     """Says that a file is too large."""
-    return f"{file} is larger than {MAX_SOURCE >> 20} MiB: hand in code only"
+    return f"{file} is larger than {MAX_SOURCE >> 10} KiB: hand in code only"
 
 
 def explain_missing(file: str, names: Iterable[str]) -> str:

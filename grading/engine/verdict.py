@@ -6,12 +6,19 @@ are merged part by part.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict
 
 from grading.engine.build import Build
 from grading.engine.parts import PARTS
+from grading.engine.text import LONGEST_REASON, printable
+
+GRADER_FAILED = "the grader itself failed here"
+"""How the reason begins if a test neither passed nor lost."""
+MOST_REASONS = 2
+"""How many reasons are given of a criterion, and of a part: who has mended these sees the next."""
 
 
 class Question(NamedTuple):
@@ -41,23 +48,45 @@ Verdict = Mapping[str, PartVerdict]
 
 def lose_all(reason: str) -> Verdict:
     """A verdict without points, with the same reason everywhere."""
-    return {
-        letter: PartVerdict(
-            points=dict.fromkeys(part.criteria, 0),
-            reasons={criterion: [reason] for criterion in part.criteria},
-            notes=[],
-        )
-        for letter, part in PARTS.items()
-    }
+    return {letter: lose_part(letter, reason) for letter in PARTS}
+
+
+def lose_part(letter: str, reason: str) -> PartVerdict:
+    """A part without points, with the same reason everywhere."""
+    criteria = PARTS[letter].criteria
+    return PartVerdict(
+        points=dict.fromkeys(criteria, 0), reasons={c: [reason] for c in criteria}, notes=[]
+    )
+
+
+def read(answer: bytes) -> Verdict:
+    """JUDGE's answer, within bounds.
+
+    Raises:
+        ValueError: If it is no verdict.
+    """
+    try:
+        verdict = json.loads(answer)
+        return {letter: _read_part(letter, verdict[letter]) for letter in PARTS}
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"no verdict: {error!r}") from None
+
+
+def _read_part(letter: str, part: Mapping[str, Any]) -> PartVerdict:
+    def read_texts(texts: Sequence[Any]) -> list[str]:
+        return [printable(text, LONGEST_REASON) for text in texts[:MOST_REASONS]]
+
+    criteria = PARTS[letter].criteria
+    return PartVerdict(
+        points={c: most if part["points"][c] else 0 for c, most in criteria.items()},
+        reasons={c: read_texts(part["reasons"][c]) for c in criteria},
+        notes=read_texts(part["notes"]),
+    )
 
 
 def get_points(verdict: Verdict) -> dict[str, float]:
     """Points by part."""
     return {part: sum(verdict[part]["points"].values()) for part in PARTS}
-
-
-MOST_REASONS = 2
-"""How many reasons are given of each part: who has mended these sees the next."""
 
 
 def shorten(reasons: Iterable[str]) -> list[str]:

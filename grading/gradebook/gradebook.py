@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +22,10 @@ from grading.gradebook.tables import make_table as make_csv
 
 CLASS = "class.json"
 """The results of all groups; all else is made from them."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""A spreadsheet computes a cell that begins so."""
+FORMULA = ("=", "+", "-", "@")
+"""A spreadsheet computes a cell that begins so, also in full width or after blanks."""
+LONGEST_CELL = 30_000
+"""Characters; a spreadsheet takes 32,767, and Python's csv 131,072."""
 
 
 class Written(NamedTuple):
@@ -104,8 +107,9 @@ def make_table(graded: Iterable[Graded], form: Form = PLAIN) -> str:
 
 def make_harmless(cell: str) -> str:
     """A cell that no spreadsheet computes, even if a semicolon ends cells there."""
-    cell = cell.replace(";", ",")
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+    cell = cell[:LONGEST_CELL].replace(";", ",")
+    begin = unicodedata.normalize("NFKC", cell[:100]).lstrip()
+    return f"'{cell}" if begin.startswith(FORMULA) or cell[:1].isspace() else cell
 
 
 def make_result(entry: Graded) -> dict[str, Any]:
@@ -121,6 +125,7 @@ def make_result(entry: Graded) -> dict[str, Any]:
         extra_data={
             "group": entry.group.name,
             "status": entry.result.status,
+            "flags": entry.get_flags(),
             "sandboxed": entry.result.sandboxed,
         },
     )

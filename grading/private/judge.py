@@ -8,6 +8,7 @@ reads a `Question`, pickled, and writes the verdict as JSON.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -25,8 +26,16 @@ from grading.engine.verdict import Question, Verdict
 from support.files import ROOT
 
 
+class NoVerdictError(Exception):
+    """Pytest did not come to an end, or a test did not report."""
+
+
 class _Judge:
-    """The part of pytest that takes what was built, and only the tests of some parts."""
+    """The part of pytest that takes what was built, and only the tests of some parts.
+
+    The tests run part by part. A part's graphs are dropped before the next part begins. If memory
+    or a running graph is left behind even so, pytest stops: the next part would pay for it.
+    """
 
     def __init__(self, build: Build, parts: Collection[str]):
         self._build, self._parts = build, parts
@@ -45,6 +54,36 @@ class _Judge:
             for item, marker in zip(items, markers, strict=True)
             if marker and marker.args[0] in self._parts
         ]
+        items.sort(key=_get_part)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Iterator[None]:
+        from grading.engine.bounds import measure_footprint
+
+        self._before = measure_footprint()
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Iterator[None]:
+        result = yield
+        if nextitem is not None and _get_part(item) != _get_part(nextitem):
+            self.scorer.drop_graphs()
+            if not self._has_room():
+                gc.collect()
+                if not self._has_room():
+                    item.session.shouldstop = f"part {_get_part(item)} leaves something behind"
+        return result
+
+    def _has_room(self) -> bool:
+        from grading.engine.bounds import measure_footprint
+
+        return measure_footprint().has_room_as(self._before)
+
+
+def _get_part(item: pytest.Item) -> str:
+    return item.get_closest_marker("part").args[0]
 
 
 def judge(question: Question, plugins: tuple = ()) -> Verdict:
@@ -53,13 +92,20 @@ def judge(question: Question, plugins: tuple = ()) -> Verdict:
     Args:
         question: What was built, and which parts are asked for.
         plugins: More plugins of pytest.
+
+    Raises:
+        NoVerdictError: If a test did not report: what was built got in its way.
     """
     decides = _Judge(question.build, question.parts)
     options = ["-q", "-p", "no:cacheprovider", "--tb=no", "-rN", f"--seed={question.seed}"]
     options += ["-p", "no:unraisableexception"]  # which would collect garbage after each test
     options += ["-p", "no:hypothesispytest"]  # which would import Hypothesis for its summary
     with contextlib.redirect_stdout(io.StringIO()), in_folder(ROOT):
-        pytest.main([PUBLIC_TESTS, PRIVATE_TESTS, *options], plugins=[decides, *plugins])
+        status = pytest.main([PUBLIC_TESTS, PRIVATE_TESTS, *options], plugins=[decides, *plugins])
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise NoVerdictError(f"pytest ended with {status!r}")
+    if left := set().union(*decides.scorer.awaited.values()):
+        raise NoVerdictError(f"{len(left)} tests did not report")
     return decides.scorer.get_verdict()
 
 
@@ -80,6 +126,7 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     json.dump(judge(question), answer)
     answer.close()
+    os._exit(0)  # whatever a graph is still doing
 
 
 if __name__ == "__main__":

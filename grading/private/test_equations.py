@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from grading.engine import builder
-from grading.engine.graphs import LoadedGraph, Variable, lose
+from grading.engine.graphs import LoadedGraph, Variable
 from grading.engine.layout import find_layout
+from grading.engine.losing import lose
 from grading.engine.parts import PARTS
 from grading.engine.text import tell_apart
 from grading.private.oracle import GATES, RIGHT, Equation, with_forget_bias

@@ -32,14 +32,19 @@ class Limits(NamedTuple):
     """Bytes of addresses of each process; TensorFlow takes more than it uses."""
     file_size: int = COURSE.disk_mib << 20
     """Bytes of /tmp, and of each file in it."""
+    files: int = 4096
+    """Files and folders in /tmp: each takes memory of the kernel."""
     processes: int = COURSE.processes
     """Processes and threads."""
+    open_files: int = 256
+    """Of each process: a pipe takes memory of the kernel."""
 
 
 def limit(limits: Limits) -> Iterator[str]:
     """What to put before a command to limit it."""
-    yield from [find("prlimit"), f"--nproc={limits.processes}", "--core=0", "--nofile=1024"]
-    yield from [f"--as={limits.address_space}", f"--fsize={limits.file_size}", "--"]
+    yield from [find("prlimit"), f"--nproc={limits.processes}", f"--nofile={limits.open_files}"]
+    yield from [f"--as={limits.address_space}", f"--fsize={limits.file_size}"]
+    yield from ["--core=0", "--sigpending=1024", "--msgqueue=0", "--"]
 
 
 def become(user: int) -> Iterator[str]:

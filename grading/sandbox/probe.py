@@ -1,9 +1,10 @@
 """Tries to break out of the sandbox that it runs in, and reports what it could do.
 
-    python probe.py PORT PATH...        as a program in a sandbox
+    python probe.py PORT BYTES FILES PATH...        as a program in a sandbox
 
-Each attempt is something that a hostile submission may try. The answer is JSON on standard output:
-for each attempt, what it could do, or null. The file imports nothing of the project.
+BYTES and FILES are what /tmp may take; FILES is 0 if their number is not bounded. Each attempt is
+something that a hostile submission may try. The answer is JSON on standard output: for each
+attempt, what it could do, or null. The file imports nothing of the project.
 """
 
 from __future__ import annotations
@@ -44,6 +45,31 @@ def fill(folder: str, most: int) -> str | None:
             if written > most:
                 return f"wrote {written >> 20} MiB into {folder}"
     return None
+
+
+def make_files(folder: str, most: int) -> str | None:
+    """Makes twice as many links as there may be: each takes memory of the kernel."""
+    with contextlib.suppress(OSError):
+        for number in range(2 * most):
+            os.symlink("x", os.path.join(folder, f"made-{number}"))
+        return f"made {2 * most} links in {folder}" if most else None
+    return None
+
+
+def lock(folder: str) -> str | None:
+    """Locks a part of a file: the kernel keeps each lock, and counts none."""
+    import fcntl
+
+    with contextlib.suppress(OSError), open(os.path.join(folder, "locked"), "w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX, 1)
+        return "locked a part of a file"
+    return None
+
+
+def see_command() -> str | None:
+    """Reads on the command line of the sandbox's first process where the course's files are."""
+    words = Path("/proc/1/cmdline").read_text().split("\0")
+    return "sees how it was started" if "--ro-bind" in words else None
 
 
 def read(paths: list[str]) -> str | None:
@@ -130,7 +156,7 @@ def become_root() -> str | None:
     return f"has the capabilities {rights}" if int(rights, 16) else None
 
 
-def main(port: str, tmp_size: str, *hidden: str) -> None:
+def main(port: str, tmp_size: str, nbr_files: str, *hidden: str) -> None:
     folders = [
         "/",
         "/usr",
@@ -144,7 +170,10 @@ def main(port: str, tmp_size: str, *hidden: str) -> None:
     ]
     attempts: dict[str, Callable[[], str | None]] = {
         "write": lambda: write([*folders, *hidden]),
+        "lock": lambda: lock("/tmp"),
         "fill": lambda: fill("/tmp", 2 * int(tmp_size)),
+        "make files": lambda: make_files("/tmp", int(nbr_files)),
+        "see command": see_command,
         "read": lambda: read([*hidden, "/etc/shadow", "/home"]),
         "connect": lambda: connect(int(port)),
         "see processes": see_processes,

@@ -9,15 +9,16 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from grading.engine import manifest
 from grading.engine.process import ENVIRONMENT
-from grading.sandbox import seccomp
+from grading.sandbox import groups, seccomp
 from grading.sandbox.limits import UIDS, Limits, become, limit
 from grading.sandbox.process import BoundedProcess
-from grading.sandbox.walls import shut_away
+from grading.sandbox.walls import build_walls, shut_away
 from support.files import ROOT
 
 JUDGE = ("-m", "grading.private.judge")
@@ -46,9 +47,12 @@ class Bare:
         kind: type[BoundedProcess] = BoundedProcess,
         **options: object,
     ) -> BoundedProcess:
+        group = groups.make_group(self._limits)
+        enter = groups.ask_systemd(self._limits) if group is None else group.enter()
         return kind(
-            command,
+            [*enter, *command],
             self._limits,
+            group,
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -87,19 +91,32 @@ class Sandbox(Bare):
             folder: The one it starts in.
             stdin: As `subprocess.Popen` takes it.
         """
-        with open_filter() as system_calls:
-            walls = shut_away(given, folder, system_calls, self._limits)
-            command = [*walls, sys.executable, *arguments]
-            return self._start(command, Path("/"), stdin, pass_fds=[system_calls])
+        with self._shut_away(given, folder, [sys.executable, *arguments]) as (command, files):
+            return self._start(command, Path("/"), stdin, pass_fds=files)
 
     def explain(self) -> str:
         """Starts a Python that does nothing; returns the last line of its errors."""
-        with open_filter() as system_calls:
-            command = [*shut_away({}, "/", system_calls, self._limits), sys.executable, "-c", ""]
+        with self._shut_away({}, "/", [sys.executable, "-c", ""]) as (command, files):
             process = subprocess.run(
-                command, stderr=subprocess.PIPE, text=True, check=False, pass_fds=[system_calls]
+                command, stderr=subprocess.PIPE, text=True, check=False, pass_fds=files
             )
         return (process.stderr.strip().splitlines() or ["no message"])[-1]
+
+    @contextlib.contextmanager
+    def _shut_away(
+        self, given: Mapping[str, Path], folder: str, command: Sequence[str]
+    ) -> Iterator[tuple[list[str], list[int]]]:
+        """A command behind the walls, and the descriptors that it needs.
+
+        Bubblewrap's options go through a descriptor: whatever is on its command line can be read in
+        the sandbox, and the options name the course's folders.
+        """
+        user = secrets.choice(UIDS)
+        with contextlib.ExitStack() as stack:
+            system_calls = stack.enter_context(open_pipe(seccomp.write_filter))
+            options = "\0".join(build_walls(user, given, folder, system_calls, self._limits))
+            walls = stack.enter_context(open_pipe(lambda file: file.write(options.encode())))
+            yield [*shut_away(user, walls, self._limits), *command], [system_calls, walls]
 
 
 class OtherUser(Bare):
@@ -134,16 +151,16 @@ class _OtherUsersProcess(BoundedProcess):
 
 
 @contextlib.contextmanager
-def open_filter() -> Iterator[int]:
-    """A descriptor to read the filter of system calls from.
+def open_pipe(write: Callable[[BinaryIO], object]) -> Iterator[int]:
+    """A descriptor to read from what has been written; a pipe takes 64 KiB.
 
     Raises:
-        SandboxError: If there is no libseccomp to make it.
+        SandboxError: If there is no libseccomp to make a filter.
     """
     reading, writing = os.pipe()
     try:
         with open(writing, "wb") as file:
-            seccomp.write_filter(file)
+            write(file)
         yield reading
     finally:
         os.close(reading)

@@ -8,32 +8,53 @@ system calls are refused.
 
 from __future__ import annotations
 
+import functools
 import os
-import secrets
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from grading.engine.process import ENVIRONMENT
-from grading.sandbox.limits import UIDS, Limits, become, find, limit
+from grading.sandbox.limits import Limits, become, find, limit
 
 SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/alternatives")
 """The system's programs and libraries, if they exist."""
+OWN_TMP = "/sys"
+"""Where /tmp is made for the sandbox: in there is nothing that it needs."""
+MAKE_TMP = (
+    f'mount -t tmpfs -o "size=$0,nr_inodes=$1,mode=1777" tmpfs {OWN_TMP} && shift && exec "$@"'
+)
+"""A shell's script: makes a /tmp of limited size, then becomes a command."""
 
 
-def shut_away(
-    given: Mapping[str, Path], folder: str, system_calls: int, limits: Limits
-) -> Iterator[str]:
+def shut_away(user: int, walls: int, limits: Limits) -> Iterator[str]:
     """What to put before a command to shut it away.
 
     Args:
+        user: As whom it runs.
+        walls: The descriptor that bubblewrap's options are read from.
+        limits: What it may take.
+    """
+    yield from make_tmp(limits)
+    yield from [find("bwrap"), "--args", str(walls), "--"]
+    yield from limit(limits)
+    if is_root():
+        yield from become(user)
+
+
+def build_walls(
+    user: int, given: Mapping[str, Path], folder: str, system_calls: int, limits: Limits
+) -> Iterator[str]:
+    """Bubblewrap's options, wall by wall.
+
+    Args:
+        user: As whom the command runs.
         given: The files and folders that it may read, by their paths in the sandbox.
         folder: The one of these paths that it starts in.
         system_calls: The descriptor that the filter of system calls is read from.
         limits: What it may take.
     """
-    user = secrets.choice(UIDS)
-    yield find("bwrap")
     yield from separate_namespaces()
     yield from end_with_us()
     yield from drop_rights(user)
@@ -41,10 +62,25 @@ def shut_away(
     yield from mount(given, limits)
     yield from ["--chdir", folder]
     yield from ["--seccomp", str(system_calls)]
-    yield "--"
-    yield from limit(limits)
-    if is_root():
-        yield from become(user)
+
+
+@functools.cache
+def make_tmp(limits: Limits) -> tuple[str, ...]:
+    """What to put before bubblewrap for a /tmp of limited size and number of files.
+
+    Bubblewrap limits only the size. So the file system is made beforehand, in a namespace of mounts
+    that ends with the sandbox. Empty where this is not allowed.
+    """
+    user = () if is_root() else ("--user", "--map-root-user")
+    words = (
+        *(find("unshare"), *user, "--mount", "--propagation", "private", "--"),
+        *("/bin/sh", "-c", MAKE_TMP, str(limits.file_size), str(limits.files)),
+    )
+    try:
+        subprocess.run([*words, "true"], check=True, stderr=subprocess.DEVNULL)
+    except (subprocess.SubprocessError, OSError):
+        return ()
+    return words
 
 
 def is_root() -> bool:
@@ -91,7 +127,10 @@ def mount(given: Mapping[str, Path], limits: Limits) -> Iterator[str]:
     """The file system: all read-only, except a /tmp of limited size."""
     for path in SYSTEM_FOLDERS:
         yield from ["--ro-bind-try", path, path]
-    yield from ["--size", str(limits.file_size), "--perms", "1777", "--tmpfs", "/tmp"]
+    if make_tmp(limits):
+        yield from ["--bind", OWN_TMP, "/tmp"]
+    else:
+        yield from ["--size", str(limits.file_size), "--perms", "1777", "--tmpfs", "/tmp"]
     pythons = {path: Path(path) for path in (sys.base_prefix, sys.prefix)}
     for inside, outside in {**pythons, **given}.items():
         for parent in reversed(Path(inside).parents[:-1]):  # for any user to enter

@@ -5,5 +5,5 @@
 `wrong.py` has mistakes: each loses points in its own parts and nowhere else. `right.py` has other
 styles: each earns all points. `hostile.py` has tricks: none earns anything by it. `entries.py` says
 what an entry is, `grade.py` grades many in few processes.
-`hostile_class.py` and `killed_class.py` grade whole classes of archives.
+`hostile_class.py`, `killed_class.py` and `large_class.py` grade whole classes of archives.
 """

@@ -27,6 +27,8 @@ class Entry(NamedTuple):
     """What the first lost part's reasons must say."""
     binary: Callable[[bytes], bytes] = bytes
     """What is done to the content of all files in the end."""
+    flag: str = ""
+    """What a flag of its group must say."""
     alone: bool = False
     """Whether it must be built in a process of its own."""
     on_demand: bool = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,10 +20,11 @@ from pathlib import Path
 import psutil
 from tqdm import tqdm
 
-from grading.classroom.kept import WORK
+from grading.classroom.kept import SALT, WORK
 from grading.sandbox.limits import UIDS
 from support.files import ROOT
-from tests.corpus.hostile_class import SOLVED, pack_tar, pack_zip, take_stock
+from tests.corpus.hostile_class import take_stock
+from tests.corpus.packing import SOLVED, pack_tar, pack_zip
 
 GROUPS, KILLS = 30, 20
 
@@ -53,6 +55,8 @@ def main() -> int:
         started = time.monotonic()
         start(submissions, whole).wait()
         seconds = time.monotonic() - started
+        killed.mkdir()
+        shutil.copy(whole / SALT, killed / SALT)  # the same draws
         for _ in tqdm(range(KILLS), unit=" kills", disable=None):
             process = start(submissions, killed)
             time.sleep(rng.uniform(0, 2 * seconds / KILLS))

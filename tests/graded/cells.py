@@ -15,7 +15,8 @@ import pytest
 from numpy.polynomial.chebyshev import chebval
 
 from grading.engine import builder
-from grading.engine.graphs import LoadedGraph, lose
+from grading.engine.graphs import LoadedGraph
+from grading.engine.losing import lose
 from grading.engine.text import tell_apart
 
 EXPECTED = json.loads((Path(__file__).parent / "expected.json").read_text())

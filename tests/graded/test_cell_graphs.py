@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from grading.engine import builder
-from grading.engine.graphs import LoadedGraph, join_shapes, lose
+from grading.engine.graphs import LoadedGraph, join_shapes
+from grading.engine.losing import lose
 from grading.engine.parts import PARTS
 from tests.graded.cells import (
     DRAWS,

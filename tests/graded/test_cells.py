@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from grading.engine import builder
-from grading.engine.graphs import lose
+from grading.engine.losing import lose
 from tests.graded.cells import (
     DRAWS,
     EXPECTED,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from grading.engine import builder
-from grading.engine.graphs import LoadedGraph, lose
+from grading.engine.graphs import LoadedGraph
+from grading.engine.losing import lose
 from grading.engine.text import tell_apart
 
 BATCHES = (6, 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from grading.engine import builder
-from grading.engine.graphs import lose
+from grading.engine.losing import lose
 from grading.engine.memory_truth import Truth
 from grading.engine.text import tell_apart
 

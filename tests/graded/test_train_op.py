@@ -17,7 +17,8 @@ import pytest
 
 from grading.engine import builder
 from grading.engine.course import COURSE
-from grading.engine.graphs import LoadedGraph, lose
+from grading.engine.graphs import LoadedGraph
+from grading.engine.losing import lose
 from grading.engine.text import tell_apart
 
 CLIP_NORM = COURSE.clip_norm

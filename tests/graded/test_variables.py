@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from grading.engine import builder
-from grading.engine.graphs import LoadedGraph, join_shapes, lose
+from grading.engine.graphs import LoadedGraph, join_shapes
 from grading.engine.layout import find_layout
+from grading.engine.losing import lose
 from tests.graded.cells import get_fields, of_cells, run
 
 STEPS = 100

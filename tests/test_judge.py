@@ -1,0 +1,178 @@
+"""JUDGE against graphs that are made to break it, or to keep it from a verdict."""
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+from tensorflow.core.framework.variable_pb2 import VariableDef
+
+from grading.engine.bounds import Clock
+from grading.engine.build import MAX_SENT, _read_messages
+from grading.engine.graphs import LoadedGraph
+from grading.engine.operations import ALLOWED_OPERATIONS, MAX_NAME
+from grading.engine.parts import PARTS
+from grading.engine.text import printable, printable_error
+from grading.engine.verdict import MOST_REASONS, lose_all, read
+from support.files import ROOT
+
+# --- what a graph may hold ----------------------------------------------------------------------
+
+
+def make_meta(make_loss):
+    """The graph of a loss of one placeholder, as BUILD sends it."""
+    with tf.Graph().as_default() as graph:
+        x = tf.placeholder(tf.float32, [None], name="x")
+        loss = make_loss(x)
+        meta = tf.train.export_meta_graph(graph=graph)
+    meta.signature_def["probe"].inputs["x"].name = x.name
+    meta.signature_def["probe"].outputs["loss"].name = loss.name
+    return meta
+
+
+def load(meta):
+    return LoadedGraph(meta.SerializeToString(), Clock())
+
+
+def fetch(meta):
+    graph = load(meta)
+    try:
+        return graph.fetch(["loss"], {"x": np.ones(3)})
+    finally:
+        graph.close()
+
+
+def rename_operation(meta):
+    node = next(node for node in meta.graph_def.node if node.name == "Sum")
+    node.name = "ā" * 3_000_000
+    meta.signature_def["probe"].outputs["loss"].name = node.name
+
+
+def rename_output(meta):
+    meta.signature_def["probe"].outputs["x" * (MAX_NAME + 1)].name = "Sum"
+
+
+def rename_variable(meta):
+    variable = VariableDef(variable_name="x" * (MAX_NAME + 1), initializer_name="x")
+    meta.collection_def["variables"].bytes_list.value.append(variable.SerializeToString())
+
+
+def call_function_like_an_operation(meta):
+    function = meta.graph_def.library.function.add()
+    function.signature.name = "Sum"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (rename_operation, "a name in the graph has more than"),
+        (rename_output, "a name in the graph has more than"),
+        (rename_variable, "a name in the graph has more than"),
+        (call_function_like_an_operation, "called like an operation of TensorFlow"),
+    ],
+)
+def test_a_graph_with_such_names_is_not_loaded(change, reason):
+    meta = make_meta(tf.reduce_sum)
+    assert fetch(meta) == [3.0]
+    change(meta)
+    with pytest.raises(pytest.fail.Exception, match=reason) as failure:
+        load(meta)
+    assert len(failure.value.msg) < 200
+
+
+@pytest.mark.parametrize(
+    ("make_loss", "reason"),
+    [
+        (lambda x: tf.strings.format("{}", x, summarize=-1), "no numbers: it is of type string"),
+        (lambda x: tf.complex(x, x), "no numbers: it is of type complex64"),
+        (lambda x: tf.fill([3000, 3000], 1.0), "more than 4,194,304 numbers"),
+    ],
+)
+def test_a_loss_that_is_no_loss_is_a_plain_reason(make_loss, reason, monkeypatch):
+    monkeypatch.setattr(
+        "grading.engine.operations.ALLOWED_OPERATIONS", ALLOWED_OPERATIONS | {"Complex"}
+    )
+    with pytest.raises(pytest.fail.Exception, match=reason):
+        fetch(make_meta(make_loss))
+
+
+def test_each_operation_that_is_run_is_one():
+    assert not [name for name in ALLOWED_OPERATIONS if not hasattr(tf.raw_ops, name)]
+
+
+# --- what comes back ----------------------------------------------------------------------------
+
+
+def test_text_is_cut_before_it_is_looked_at():
+    assert printable("a \x1b[2J\n\u202e b" + "x" * 10**8) == "a ?[2J ? b" + "x" * 390
+    assert printable_error("<function f at 0x7fe2a0b1c2d0>") == "<function f at 0x…>"
+
+
+def test_what_judge_answers_is_kept_within_bounds():
+    verdict = lose_all("x" * 10**6)
+    verdict["a"]["reasons"]["variables"] = [f"{n}" for n in range(99)]
+    verdict["b"]["points"]["state"] = 10**9
+    kept = read(json.dumps(verdict).encode())
+    assert kept["a"]["reasons"]["variables"] == [f"{n}" for n in range(MOST_REASONS)]
+    assert kept["b"]["points"]["state"] == PARTS["b"].criteria["state"]
+    assert len(kept["c"]["reasons"]["variables"][0]) == 1000
+
+
+@pytest.mark.parametrize("answer", [b"", b"[]", b"{}", b'{"a": 1}', b"[" * 100_000, b"\xff"])
+def test_an_answer_that_is_no_verdict_is_none(answer):
+    with pytest.raises(ValueError, match=r".*"):
+        read(answer)
+
+
+def test_of_what_is_sent_only_so_much_is_kept():
+    content = bytes(1 << 24)
+    messages = b"".join(b"%s-%s.pb %d\n" % (*name, len(content)) + content for name in SENT)
+    sent = {}
+    _read_messages(io.BytesIO(messages), sent, MAX_SENT)
+    assert list(sent) == ["b-call.pb", "b-long.pb", "b-again.pb"]
+
+
+SENT = [(b"b", b"call"), (b"b", b"long"), (b"b", b"again"), (b"b", b"fixed")]
+
+# --- a verdict only if every test has reported --------------------------------------------------
+
+TRIPPED = """
+import pytest
+from grading.engine import builder
+from grading.engine.build import Build, Probe
+from grading.engine.parts import PARTS
+from grading.engine.verdict import Question
+from grading.private.judge import NoVerdictError, judge
+
+probes = {p: dict.fromkeys(builder.PROBES[p], Probe(error="not built")) for p in PARTS}
+
+class Trips:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item, call):
+        if item.get_closest_marker("part").args[0] == "f" and %s:
+            raise MemoryError
+
+try:
+    verdict = judge(Question(Build(probes, 0), 0, "efg"), (Trips(),))
+    print(sorted({why for part in verdict.values() for w in part["reasons"].values() for why in w}))
+except NoVerdictError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("trips", "outcome"),
+    [("call.when == 'call'", "INTERNAL_ERROR"), ("False", "['not built', 'not checked in this")],
+)
+def test_there_is_no_verdict_if_a_test_does_not_report(trips, outcome):
+    process = subprocess.run(
+        [sys.executable, "-c", TRIPPED % trips],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert outcome in process.stdout
