@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 from grading.__main__ import main as command_line
 from grading.__main__ import share_processors
 from grading.classroom import grade, kept
+from grading.classroom.batch import Settings, make_task
 from grading.classroom.graded import GradebookError, Graded
 from grading.classroom.groups import (
     Group,
@@ -37,11 +39,14 @@ from grading.engine import builder
 from grading.engine.build import Build, Probe
 from grading.engine.course import PATH, CourseError, read
 from grading.engine.parts import PARTS
-from grading.engine.verdict import get_points, lose_all
+from grading.engine.process import OUT_OF_MEMORY, TIMED_OUT, find_trouble, kill, watch
+from grading.engine.submission import Submission
+from grading.engine.verdict import GRADER_FAILED, get_points, get_reasons, lose_all
 from grading.gradebook import gradebook, overview
 from grading.sandbox import runners, seccomp, walls
 from grading.sandbox.check import check_sandbox
 from grading.sandbox.limits import UIDS, Limits, SandboxError, become
+from grading.sandbox.process import LONGEST_REST, MAP_BYTES, BoundedProcess
 from grading.sandbox.runners import Bare
 from support.files import ROOT
 from tests.clusters import start_cluster
@@ -259,6 +264,75 @@ def test_without_bubblewrap_nothing_is_graded(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(SandboxError, match="apt install bubblewrap"):
         check_sandbox(Limits())
+
+
+# --- what a process takes -----------------------------------------------------------------------
+
+
+def run_bounded(code, limits=Limits(), seconds=20.0):  # noqa: B008
+    """Runs Python until it prints a line or is ended; returns what ended it, and the seconds."""
+    process = BoundedProcess(
+        [sys.executable, "-c", code], limits, stdout=subprocess.PIPE, start_new_session=True
+    )
+    started = time.monotonic()
+    with ThreadPoolExecutor(1) as thread:
+        said = thread.submit(process.stdout.readline)
+        done = watch(process, said.done, seconds)
+        trouble = process.trouble if done else find_trouble(process, seconds)
+        kill(process)
+    process.stdout.close()
+    return trouble, time.monotonic() - started
+
+
+SHARING = """
+import os, time
+shared = {before}
+ready, say = os.pipe()
+for _ in range(6):
+    if os.fork() == 0:
+        own = {after}
+        os.write(say, b"1")
+        time.sleep(99)
+for _ in range(6):
+    os.read(ready, 1)
+time.sleep({rest})
+print("done", flush=True)
+time.sleep(99)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what processes share")
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [("b'x' * (200 << 20)", "0", None), ("0", "b'x' * (200 << 20)", OUT_OF_MEMORY)],
+    ids=["shared", "own"],
+)
+def test_memory_that_processes_share_counts_once(before, after, kind):
+    limits = Limits(memory=1 << 30)
+    trouble, _ = run_bounded(SHARING.format(before=before, after=after, rest=LONGEST_REST), limits)
+    assert getattr(trouble, "kind", None) == kind
+
+
+@pytest.mark.parametrize("code", ["import time; time.sleep(99)", "while True: pass"])
+def test_a_process_that_works_or_sleeps_has_the_time_it_is_given(code):
+    trouble, seconds = run_bounded(code, seconds=1.0)
+    assert trouble.kind == TIMED_OUT
+    assert seconds > 0.9
+
+
+def test_a_process_that_waits_its_turn_has_more_time(monkeypatch):
+    monkeypatch.setattr("grading.sandbox.process._get_queued", lambda _: time.monotonic())
+    trouble, seconds = run_bounded("import time; time.sleep(99)", seconds=1.0)
+    assert trouble.kind == TIMED_OUT
+    assert seconds > 2.5
+
+
+def test_many_mappings_of_many_processes_count():
+    code = "import mmap\nm = [mmap.mmap(-1, 4096, prot=1 + n % 2 * 2) for n in range(20_000)]"
+    maps = MAP_BYTES * 20_000
+    limits = Limits(memory=(maps // 2) + (10 << 20))
+    trouble, _ = run_bounded(f"{code}\nimport time\ntime.sleep(5)\nprint()", limits)
+    assert trouble.kind == OUT_OF_MEMORY
 
 
 # --- wrong usage --------------------------------------------------------------------------------
@@ -525,6 +599,37 @@ def test_a_killed_grading_goes_on_and_ends_with_the_same_gradebook(
     for name in ("gradebook.csv", "class.json", "overview.html"):
         assert (book / name).read_bytes() == (graded_class / name).read_bytes()
     assert not list((book / kept.WORK).iterdir())
+
+
+def test_the_judges_draws_come_from_a_secret(tmp_path):
+    submissions = tmp_path / "class"
+    submissions.mkdir()
+    seeds = []
+    for book in ("one", "two"):
+        for _ in range(2):
+            with kept.open_gradebook(tmp_path / book, submissions):
+                salt = kept.read_salt(tmp_path / book)
+            task = make_task(Submission(SOLVED, {}), Settings(), salt)
+            seeds.append(task.seed)
+        assert stat.S_IMODE((tmp_path / book / kept.SALT).stat().st_mode) == 0o600
+    assert seeds[0] == seeds[1] != seeds[2] == seeds[3]
+    other = Submission({**SOLVED, "train.py": b""}, {})
+    assert make_task(other, Settings(), salt).seed != seeds[3]
+
+
+def test_a_group_is_flagged_on_whose_part_the_grader_failed():
+    verdict = lose_all("x")
+    verdict["g"]["reasons"]["loss"] = [f"{GRADER_FAILED} (KeyError: 1): this is not your fault"]
+    (flag,) = make_entry(result=Result(GRADED, verdict=verdict)).get_flags()
+    assert flag == f"part (g): {GRADER_FAILED}"
+
+
+def test_without_any_file_nothing_is_built_and_nothing_judged(monkeypatch):
+    monkeypatch.setattr(grade, "build", None)
+    missing = {name: f"there is no file {name}" for name in SOLVED}
+    result = grade.grade(grade.Task(Submission({}, missing), seed=0))
+    assert result.status == GRADED
+    assert get_reasons(result.verdict, "h") == ["there is no file test.py"]
 
 
 def test_two_at_once_do_not_share_a_gradebook(small_class, tmp_path):

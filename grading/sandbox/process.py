@@ -60,7 +60,8 @@ class BoundedProcess(Process):
         return self._worked, time.monotonic() - self._queued
 
     def poll(self) -> int | None:
-        if self.returncode is None and time.monotonic() > self._next_look:
+        is_running = self.returncode is None and self.trouble is None
+        if is_running and time.monotonic() > self._next_look:
             started = time.monotonic()
             self._look()
             ended = time.monotonic()
