@@ -433,7 +433,7 @@ def test_one_grading_needs_no_solution_and_nothing_that_only_presents():
     needed = find_files(*ONE_GRADING, without=SUBMITTED_FILES)
     assert find_files(*BUILD, *JUDGE, without=SUBMITTED_FILES).keys() <= needed.keys()
     assert needed.keys() <= find_files(*GRADESCOPE, without=SUBMITTED_FILES).keys()
-    elsewhere = ("gradebook", "handout", "archives", "groups", "corpus", "overview")
+    elsewhere = ("gradebook", "handout", "archives", "classroom/groups", "corpus", "overview")
     assert not any(word in file for file in needed for word in elsewhere)
 
 

@@ -13,7 +13,7 @@ from grading.__main__ import main as command_line
 from grading.classroom.graded import CODE
 from grading.classroom.result import OUR_FAULT
 from grading.gradebook import feedback, gradebook
-from tests.corpus.hostile_class import SOLVED, pack_folder
+from tests.corpus.packing import SOLVED, pack_folder
 from tests.test_gradebook import CLASS, HEADER, make_entry
 
 TOTALS = {"11111": 10, "22222": 10, "33333": 10, "44444": 15, "55555": 15, "66666": 15}

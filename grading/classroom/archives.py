@@ -199,7 +199,7 @@ def _list_zip(archive: bytes) -> Members:
     if archive.count(zipfile.stringCentralDir) > 2 * MAX_MEMBERS:  # before they are all parsed
         raise RefusedError(f"it holds more than {MAX_MEMBERS:,} files: hand in your code only")
     end = archive.rfind(zipfile.stringEndArchive)
-    if int.from_bytes(archive[end + 12 : end + 16], "little") > MAX_DIRECTORY:
+    if end >= 0 and int.from_bytes(archive[end + 12 : end + 16], "little") > MAX_DIRECTORY:
         raise RefusedError("its directory is unusually long: pack a plain .zip")
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         if sum(member.compress_size for member in opened.infolist()) > len(archive):
