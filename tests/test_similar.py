@@ -15,6 +15,7 @@ from grading.similar.pairs import SHORT, find_pairs
 from tests.corpus.copies import list_styles, make_originals, measure_alike, read_given
 from tests.corpus.disguise import disguise
 from tests.corpus.packing import pack_folder
+from tests.corpus.right import RIGHT
 
 BLANK = "def step(x, h, w):\n    raise NotImplementedError\n"
 PLAIN = """def step(x, h, w):
