@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import train
 from experiment import unrolling
 from experiment.towers import Tower, build_towers
-from experiment.unrolling import run_cell
+from experiment.unrolling import CellError, run_cell
 from rnn_cells import (
     BasicRNNCell,
     MyBasicRNNState,
@@ -287,3 +287,26 @@ def test_loops_need_a_known_length_and_a_known_word(sess):
     x = cell.get_input_placeholder(3, "x")
     with pytest.raises(ValueError, match='"auto", "static" or "dynamic", got "loop"|\'loop\''):
         run_cell(cell, cell.get_zero_state_for_inp(x), x, "loop")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda outputs, state: outputs, "must return two things"),
+        (lambda outputs, state: (state, outputs), "returned the state first"),
+        (lambda outputs, state: (tf.stack(outputs), state), "must be a list of tensors"),
+        (lambda outputs, state: ([1.0], state), "tensors and nothing else"),
+        (lambda outputs, state: (outputs, state.hidden), "instead of a MyBasicRNNState"),
+        (lambda outputs, state: None, "is there a return"),
+    ],
+)
+def test_a_cell_that_returns_something_else_is_told_in_a_line(sess, change, reason):
+    class Unfinished(BasicRNNCell):
+        def __call__(self, state, x):
+            return change(*super().__call__(state, x))
+
+    cell = Unfinished(N_INP, HIDDEN)
+    x = cell.get_input_placeholder(3, "x")
+    for unroll in ("static", "dynamic"):
+        with pytest.raises(CellError, match=reason):
+            run_cell(cell, cell.get_zero_state_for_inp(x), x, unroll)
