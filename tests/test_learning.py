@@ -239,7 +239,7 @@ def test_training_runs_the_epochs_and_returns_their_metrics(sess):
             norms.append(abs(gradient))
             w_by_hand -= 0.01 * np.clip(gradient, -5, 5)
         expected.append((epoch, np.mean(losses), np.mean(norms), 0.01))
-    np.testing.assert_allclose(history, expected, rtol=1e-5)
+    np.testing.assert_allclose([row[:4] for row in history], expected, rtol=1e-5)
     assert sess.run(w) == pytest.approx(w_by_hand, rel=1e-5)
 
 

@@ -95,7 +95,7 @@ CHANGES = [
         "tf.gradients(loss, variables), 4.9",
     ),
     ("g", "wrong", "tf.reduce_mean(tf.nn.sparse", "tf.reduce_sum(tf.nn.sparse"),
-    ("h", "right", "len(truth)", "truth.shape[0]"),
+    ("h", "right", "batch_loss * len(truth)", "batch_loss * truth.shape[0]"),
     ("h", "wrong", "batch_loss * len(truth)", "batch_loss"),
 ]
 """Part, what the change makes of the reference, the old text and the new."""
