@@ -35,7 +35,7 @@ def test_mutants_are_python_and_each_is_another(mutants):
 def test_all_parts_and_operators_take_turns(mutants):
     by_part = Counter(mutant.original.part for mutant in mutants)
     assert by_part == dict.fromkeys(PARTS, 25)
-    assert len({mutant.operator for mutant in mutants}) == 12
+    assert len({mutant.operator for mutant in mutants}) == 14
 
 
 def test_fewer_mutants_are_the_first_of_more(mutants):

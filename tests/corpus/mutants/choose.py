@@ -11,8 +11,9 @@ from typing import NamedTuple, TypeVar
 
 from grading.engine.parts import PARTS
 from tests.corpus.entries import Entry
-from tests.corpus.mutants.operators import Source, propose
+from tests.corpus.mutants.operators import propose
 from tests.corpus.mutants.originals import Original, get_originals
+from tests.corpus.mutants.source import Source
 
 T = TypeVar("T")
 
