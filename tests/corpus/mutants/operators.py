@@ -1,7 +1,7 @@
 """The ways to change a line of code: what its writer might get wrong, or write otherwise.
 
-Each operator takes a syntax tree's node and yields new texts for pieces of the source. All else
-stays as it was written, so that a mutant is the original with a piece of a line changed.
+Each operator takes a node of the syntax tree and yields new texts for pieces of the source. All
+else stays as it was written: a mutant is the original with a piece of a line changed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Operator = Callable[[Source, ast.AST], Iterator[Piece]]
 
 
 def propose(source: Source) -> Iterator[Piece]:
-    """Everything that one operator makes at one place; some of it may not be Python."""
+    """Everything that an operator makes at a place; some of it is no Python."""
     for node in source.nodes:
         for operator in OPERATORS:
             yield from operator(source, node)
@@ -158,14 +158,12 @@ def _swap(source: Source, nodes: list[ast.AST]) -> Iterator[Piece]:
 def change_argument(source: Source, node: ast.AST) -> Iterator[Piece]:
     """An argument dropped or added; another function of the same family."""
     if isinstance(node, ast.Call):
-        for argument in (*node.args[1:], *(k for k in node.keywords if k.arg)):
-            begin, end = source.begin(argument), source.end(argument)
-            comma = (
-                source.text.rindex(",", 0, begin) if node.args or len(node.keywords) > 1 else begin
-            )
-            if comma > source.end(node.func):
-                begin = comma
-            yield Piece("argument", begin, end, "")
+        arguments = [*node.args, *(keyword for keyword in node.keywords if keyword.arg)]
+        for before, argument in zip(arguments, arguments[1:], strict=False):
+            yield Piece("argument", source.end(before), source.end(argument), "")
+        if node.keywords and not node.args:
+            end = source.begin(arguments[1]) if arguments[1:] else source.end(arguments[0])
+            yield Piece("argument", source.begin(arguments[0]), end, "")
         called = source.get(node.func).rpartition(".")[2]
         if called in ("get_variable", "Variable"):
             place = source.end(node) - 1
@@ -210,10 +208,9 @@ def insert(source: Source, node: ast.AST) -> Iterator[Piece]:
     if isinstance(parent, ast.Attribute) or (isinstance(parent, ast.Call) and parent.func is node):
         return
     text = source.get(node)
-    if isinstance(node, (ast.Name, ast.Attribute)):
-        kinds = source.get_kinds(node)
-        if kinds.get(text) != "tensor":
-            return
+    is_variable = isinstance(node, (ast.Name, ast.Attribute))
+    if is_variable and source.get_kinds(node).get(text) != "tensor":
+        return
     if "np." in text:
         for wrapper in PLAIN_WRAPPERS:
             yield source.replace("insert", node, wrapper.format(text))
