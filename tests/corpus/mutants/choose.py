@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice, zip_longest
 from typing import NamedTuple, TypeVar
 
 from grading.engine.parts import PARTS
-from tests.corpus.entries import Entry
-from tests.corpus.mutants.operators import Source, propose
+from tests.corpus.mutants.operators import propose
 from tests.corpus.mutants.originals import Original, get_originals
+from tests.corpus.mutants.source import Piece, Source
 
 T = TypeVar("T")
 
@@ -24,13 +23,6 @@ class Mutant(NamedTuple):
     operator: str
     text: str
     """The content of the original's file, changed."""
-
-    def get_entry(self) -> Entry:
-        """The submission, as the corpus has them."""
-        return Entry(
-            f"{self.original.part}: {hashlib.sha256(self.text.encode()).hexdigest()[:12]}",
-            (lambda files: files.update({self.original.file: self.text}),),
-        )
 
     def get_diff(self) -> str:
         """The lines that differ from the original's."""
@@ -55,15 +47,14 @@ def _mutate(part: str, seed: int) -> Iterator[Mutant]:
     """The mutants of a part, each once; solutions and operators take turns."""
     rng = random.Random(f"{seed} {part}")
     originals = get_originals(part)
-    groups: dict[tuple, list] = {}
+    groups: dict[tuple[str, str], list[tuple[Original, Source, Piece]]] = {}
     seen = set()
     for original in originals:
         source = Source(original.text, original.lines)
         seen.add(source.get_meaning())
         for piece in propose(source):
-            groups.setdefault((piece.operator, original.style), []).append(
-                (original, source, piece)
-            )
+            group = groups.setdefault((piece.operator, original.style), [])
+            group.append((original, source, piece))
     queues = [rng.sample(group, len(group)) for _, group in sorted(groups.items())]
     rng.shuffle(queues)
     for original, source, piece in take_turns(map(iter, queues)):
@@ -76,7 +67,7 @@ def _mutate(part: str, seed: int) -> Iterator[Mutant]:
             yield Mutant(original, piece.operator, source.apply(piece))
 
 
-def take_turns(queues) -> Iterator[T]:
+def take_turns(queues: Iterable[Iterator[T]]) -> Iterator[T]:
     """The first of each, then the second of each, and so on, until all have ended."""
     ended = object()
     for row in zip_longest(*queues, fillvalue=ended):

@@ -38,7 +38,7 @@ class Examined(NamedTuple):
 
     mutant: Mutant
     truth: dict[str, list[str]]
-    """An outcome and its reason, by part."""
+    """An outcome and its reason, by part; empty if the mutant ends whatever runs it."""
     grade: dict[str, Any] | None
     """The `lost` parts, and `points` and `reasons` by part; None if it could not be graded."""
 
@@ -70,9 +70,7 @@ class Kept:
 
 
 def examine_all(
-    mutants: Sequence[Mutant],
-    make_executor: MakeExecutor,
-    folder: Path,
+    mutants: Sequence[Mutant], make_executor: MakeExecutor, folder: Path
 ) -> list[Examined]:
     """Examines what was not examined yet, with a progress bar.
 
@@ -92,7 +90,8 @@ def examine_all(
                 "file": file,
                 "text": mutant.text,
                 "judged": "" if truths.get(truth) is not None else JUDGED.get(part, part),
-                "files": None if grades.get(grade) is not None else {file: mutant.text},
+                "graded": grades.get(grade) is None,
+                "alone": False,
             }
     done = len(mutants) - len(tasks)
     with tqdm(total=len(mutants), initial=done, unit=" mutants", disable=None) as bar:
@@ -102,17 +101,16 @@ def examine_all(
             if answer.get("grade") is not None:
                 grades.keep(keys[number][1], answer["grade"])
             bar.update()
-    unknown = {"?": ["undecidable", "it ends the process"]}
     return [
-        Examined(mutant, truths.get(truth) or unknown, grades.get(grade))
+        Examined(mutant, truths.get(truth) or {}, grades.get(grade))
         for mutant, (truth, grade) in zip(mutants, keys, strict=True)
     ]
 
 
 def _run(
-    tasks: dict[int, dict[str, Any]],
-    make_executor: MakeExecutor,
+    tasks: dict[int, dict[str, Any]], make_executor: MakeExecutor
 ) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The answers to tasks, as they come."""
     if not tasks:
         return
     with deferred_interrupts() as stop_here, make_executor() as executor:

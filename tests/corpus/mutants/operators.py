@@ -1,178 +1,32 @@
 """The ways to change a line of code: what its writer might get wrong, or write otherwise.
 
-Each operator takes a syntax tree's node and yields new texts for pieces of the source. All else
-stays as it was written, so that a mutant is the original with a piece of a line changed.
+Each operator takes a node of the syntax tree and yields new texts for pieces of the source. All
+else stays as it was written: a mutant is the original with a piece of a line changed.
 """
 
 from __future__ import annotations
 
 import ast
-import re
-import textwrap
-from collections.abc import Callable, Collection, Iterator
-from typing import NamedTuple
+import contextlib
+from collections.abc import Callable, Iterator
 
-TOKENS: dict[type[ast.AST], tuple[str, tuple[str, ...]]] = {
-    ast.Add: ("+", ("-", "*")),
-    ast.Sub: ("-", ("+",)),
-    ast.Mult: ("*", ("+", "/")),
-    ast.Div: ("/", ("*",)),
-    ast.Pow: ("**", ("*",)),
-    ast.Eq: ("==", ("!=", ">=")),
-    ast.NotEq: ("!=", ("==",)),
-    ast.Gt: (">", ("<", ">=")),
-    ast.Lt: ("<", (">", "<=")),
-    ast.GtE: (">=", ("<", ">")),
-    ast.LtE: ("<=", (">", "<")),
-}
-"""What an operator is written as, and what may stand in its place."""
-
-FAMILIES = (
-    ("sigmoid", "tanh", "relu", "softplus", "softsign", "identity"),
-    ("reduce_mean", "reduce_sum", "reduce_max"),
-    ("concat", "stack"),
-    ("square", "abs", "sqrt"),
-    ("argmax", "argmin"),
-    ("mean", "sum", "max"),
-    ("minimum", "maximum"),
-    ("zeros", "ones"),
-    (
-        "glorot_uniform_initializer",
-        "orthogonal_initializer",
-        "zeros_initializer",
-        "ones_initializer",
-        "random_normal_initializer",
-    ),
-    ("random_normal", "random_uniform", "truncated_normal", "zeros"),
-    ("GradientDescentOptimizer", "AdamOptimizer", "AdagradOptimizer"),
-    ("clip_by_global_norm", "clip_by_norm"),
-    ("trainable_variables", "global_variables"),
-    ("log_softmax", "softmax"),
-    ("assign_sub", "assign_add", "assign"),
+from tests.corpus.mutants.source import Piece, Source
+from tests.corpus.mutants.vocabulary import (
+    FAMILIES,
+    LINES,
+    NEUTRAL_WRAPPERS,
+    PLAIN_WRAPPERS,
+    REWRITTEN_CALLS,
+    REWRITTEN_SUMS,
+    TOKENS,
+    WRAPPERS,
 )
-"""Functions that are easily taken for one another."""
-
-CLIPS = (1.0, 3.0, 10.0)
-"""Where a value may be clipped."""
-WRAPPERS = (
-    "tf.stop_gradient({})",
-    *(f"tf.clip_by_value({{}}, -{clip}, {clip})" for clip in CLIPS),
-    "tf.cast(tf.cast({}, tf.float16), tf.float32)",
-    "tf.cast({}, tf.float64)",
-    "tf.cast(tf.cast({}, tf.int32), tf.float32)",
-    "tf.nn.dropout({}, rate=0.1)",
-    "tf.reverse({}, [0])",
-    "2.0 * ({})",
-    "-({})",
-)
-"""What may be put around a tensor."""
-NEUTRAL_WRAPPERS = (
-    "tf.identity({})",
-    "1.0 * ({})",
-    "({}) + 0.0",
-    "tf.cast({}, tf.float32)",
-    "tf.stack([{}])[0]",
-    "tf.debugging.check_numerics({}, 'a check')",
-    "tf.transpose(tf.transpose({}))",
-    "tf.minimum({0}, {0})",
-)
-"""What may be put around a tensor and changes nothing."""
-PLAIN_WRAPPERS = ("np.round({})", "int({})", "np.sort({})", "2 * ({})", "-({})")
-"""What may be put around a value of plain Python."""
-
-
-class Piece(NamedTuple):
-    """A new text for a piece of the source."""
-
-    operator: str
-    begin: int
-    """The piece's first character."""
-    end: int
-    """The character after it."""
-    text: str
-
-
-class Source:
-    """A file of Python with its syntax tree, of which some lines may be changed."""
-
-    def __init__(self, text: str, lines: Collection[range]):
-        self.text = text
-        self.tree = ast.parse(text)
-        self._lines = lines
-        wanted = {number for some in lines for number in some}
-        self._kinds: dict[ast.FunctionDef, dict[str, str]] = {}
-        self._starts = [0]
-        for line in text.splitlines(keepends=True):
-            self._starts.append(self._starts[-1] + len(line))
-        self.parents = {
-            child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)
-        }
-        self.nodes = [
-            node
-            for node in ast.walk(self.tree)
-            if hasattr(node, "lineno") and {node.lineno, node.end_lineno} <= wanted
-        ]
-        """Those within the lines that may be changed."""
-
-    def begin(self, node: ast.AST) -> int:
-        return self._place(node.lineno, node.col_offset)
-
-    def end(self, node: ast.AST) -> int:
-        return self._place(node.end_lineno, node.end_col_offset)
-
-    def get(self, node: ast.AST) -> str:
-        """What a node is written as."""
-        return self.text[self.begin(node) : self.end(node)]
-
-    def get_function(self, node: ast.AST) -> ast.FunctionDef:
-        """The function around a node."""
-        while not isinstance(node, ast.FunctionDef):
-            node = self.parents[node]
-        return node
-
-    def replace(self, operator: str, node: ast.AST, text: str) -> Piece:
-        return Piece(operator, self.begin(node), self.end(node), text)
-
-    def apply(self, piece: Piece) -> str:
-        """The file with a piece changed."""
-        return self.text[: piece.begin] + piece.text + self.text[piece.end :]
-
-    def get_meaning(self, piece: Piece | None = None) -> str:
-        """The lines that may be changed, as Python sees them, with a piece changed.
-
-        Raises:
-            SyntaxError: If they are no Python.
-        """
-        meanings = []
-        for lines in self._lines:
-            begin, end = self._starts[lines.start - 1], self._starts[lines.stop - 1]
-            text = self.text[begin:end]
-            if piece and begin <= piece.begin < end:
-                text = self.text[begin : piece.begin] + piece.text + self.text[piece.end : end]
-            body = textwrap.indent(textwrap.dedent(text), " ")
-            # To be parsed is not enough: a keyword may stand twice, or a break outside of a loop.
-            tree = ast.parse(f"def part():\n{body}")
-            compile(tree, "part", "exec")
-            meanings.append(ast.dump(tree))
-        return "\n".join(meanings)
-
-    def get_kinds(self, node: ast.AST) -> dict[str, str]:
-        """The variables and attributes of the function around a node, by their kind."""
-        function = self.get_function(node)
-        if function not in self._kinds:
-            self._kinds[function] = _find_kinds(self, function)
-        return self._kinds[function]
-
-    def _place(self, line: int, column: int) -> int:
-        start, end = self._starts[line - 1], self._starts[line]
-        return start + len(self.text[start:end].encode()[:column].decode())
-
 
 Operator = Callable[[Source, ast.AST], Iterator[Piece]]
 
 
 def propose(source: Source) -> Iterator[Piece]:
-    """Everything that one operator makes at one place; some of it may not be Python."""
+    """Everything that an operator makes at a place; some of it is no Python."""
     for node in source.nodes:
         for operator in OPERATORS:
             yield from operator(source, node)
@@ -215,48 +69,6 @@ def change_operand(source: Source, node: ast.AST) -> Iterator[Piece]:
         for other, kind in kinds.items():
             if other != name and kind == kinds[name]:
                 yield source.replace("operand", node, other)
-
-
-def _find_kinds(source: Source, function: ast.FunctionDef) -> dict[str, str]:
-    """The function's variables and its object's attributes, by their kind."""
-    kinds = {}
-    for argument in (*function.args.args, *function.args.kwonlyargs):
-        annotation = "" if argument.annotation is None else ast.unparse(argument.annotation)
-        if argument.arg != "self" and "Session" not in annotation and "State" not in annotation:
-            kinds[argument.arg] = _find_kind(annotation)
-    for node in ast.walk(function):
-        if isinstance(node, ast.Assign):
-            for target, value in _pair(node.targets[0], node.value):
-                if isinstance(target, (ast.Name, ast.Attribute)):
-                    kind = "list" if isinstance(value, ast.List) else "tensor"
-                    kinds.setdefault(source.get(target), kind)
-        elif isinstance(node, (ast.For, ast.comprehension)):
-            counts = "range(" in source.get(node.iter)
-            for target, _ in _pair(node.target, node.target):
-                kinds.setdefault(source.get(target), "int" if counts else "tensor")
-        elif isinstance(node, ast.Attribute) and ast.unparse(node).startswith("self._n_"):
-            kinds.setdefault(source.get(node), "int")
-        elif isinstance(node, ast.Attribute) and re.match(r"(self|state)\.\w+$", ast.unparse(node)):
-            parent = source.parents[node]
-            if not (isinstance(parent, ast.Call) and parent.func is node):
-                kinds.setdefault(source.get(node), "tensor")
-    return kinds
-
-
-def _find_kind(annotation: str) -> str:
-    for kind in ("list", "Operation", "str", "float", "int"):
-        if kind in annotation:
-            return kind
-    return "tensor"
-
-
-def _pair(target: ast.AST, value: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
-    if isinstance(target, ast.Tuple):
-        values = value.elts if isinstance(value, ast.Tuple) else [value] * len(target.elts)
-        for one, other in zip(target.elts, values, strict=False):
-            yield from _pair(one, other)
-    else:
-        yield target, value
 
 
 def change_constant(source: Source, node: ast.AST) -> Iterator[Piece]:
@@ -346,14 +158,12 @@ def _swap(source: Source, nodes: list[ast.AST]) -> Iterator[Piece]:
 def change_argument(source: Source, node: ast.AST) -> Iterator[Piece]:
     """An argument dropped or added; another function of the same family."""
     if isinstance(node, ast.Call):
-        for argument in (*node.args[1:], *(k for k in node.keywords if k.arg)):
-            begin, end = source.begin(argument), source.end(argument)
-            comma = (
-                source.text.rindex(",", 0, begin) if node.args or len(node.keywords) > 1 else begin
-            )
-            if comma > source.end(node.func):
-                begin = comma
-            yield Piece("argument", begin, end, "")
+        arguments = [*node.args, *(keyword for keyword in node.keywords if keyword.arg)]
+        for before, argument in zip(arguments, arguments[1:], strict=False):
+            yield Piece("argument", source.end(before), source.end(argument), "")
+        if node.keywords and not node.args:
+            end = source.begin(arguments[1]) if arguments[1:] else source.end(arguments[0])
+            yield Piece("argument", source.begin(arguments[0]), end, "")
         called = source.get(node.func).rpartition(".")[2]
         if called in ("get_variable", "Variable"):
             place = source.end(node) - 1
@@ -398,17 +208,39 @@ def insert(source: Source, node: ast.AST) -> Iterator[Piece]:
     if isinstance(parent, ast.Attribute) or (isinstance(parent, ast.Call) and parent.func is node):
         return
     text = source.get(node)
-    if isinstance(node, (ast.Name, ast.Attribute)):
-        kinds = source.get_kinds(node)
-        if kinds.get(text) != "tensor":
-            return
+    is_variable = isinstance(node, (ast.Name, ast.Attribute))
+    if is_variable and source.get_kinds(node).get(text) != "tensor":
+        return
     if "np." in text:
         for wrapper in PLAIN_WRAPPERS:
             yield source.replace("insert", node, wrapper.format(text))
         return
-    for operator, wrappers in (("insert", WRAPPERS), ("rewrite", NEUTRAL_WRAPPERS)):
+    for operator, wrappers in (("insert", WRAPPERS), ("wrap", NEUTRAL_WRAPPERS)):
         for wrapper in wrappers:
             yield source.replace(operator, node, wrapper.format(text))
+
+
+def insert_line(source: Source, node: ast.AST) -> Iterator[Piece]:
+    """A line more."""
+    if isinstance(node, ast.stmt):
+        begin = source.begin(node)
+        indent = begin - source.text.rindex("\n", 0, begin) - 1
+        for line in LINES:
+            yield Piece("insert line", begin, begin, f"{line}\n{' ' * indent}")
+
+
+def rewrite(source: Source, node: ast.AST) -> Iterator[Piece]:
+    """The same in other words."""
+    if isinstance(node, ast.Call) and not node.keywords:
+        called = source.get(node.func).rpartition(".")[2]
+        arguments = [source.get(argument) for argument in node.args]
+        for text in REWRITTEN_CALLS.get(called, ()):
+            with contextlib.suppress(IndexError):  # it is called with fewer arguments
+                yield source.replace("rewrite", node, text.format(*arguments))
+    elif isinstance(node, ast.BinOp):
+        sides = source.get(node.left), source.get(node.right)
+        for text in REWRITTEN_SUMS.get(type(node.op), ()):
+            yield source.replace("rewrite", node, f"({text.format(*sides)})")
 
 
 def swap_lines(source: Source, node: ast.AST) -> Iterator[Piece]:
@@ -442,6 +274,8 @@ OPERATORS: tuple[Operator, ...] = (
     change_argument,
     drop,
     insert,
+    insert_line,
+    rewrite,
     swap_lines,
 )
 """All of them."""

@@ -22,7 +22,7 @@ DISAGREEMENTS = (LOST, KEPT, ELSEWHERE, UNGRADED)
 def find(examined: Examined) -> Iterator[tuple[str, str]]:
     """What is to be said about a mutant: the kind of finding, and the part that it is about."""
     part = examined.mutant.original.part
-    outcome = get_outcome(examined)
+    outcome = get_outcome(examined, part)
     if outcome == UNDECIDABLE:
         yield UNDECIDABLE, part
     if examined.grade is None:
@@ -35,13 +35,15 @@ def find(examined: Examined) -> Iterator[tuple[str, str]]:
         yield KEPT, part
     for other in lost:
         # A cell cannot work with wrong variables, so that the truth about it is asked, too.
-        if other != part and examined.truth.get(other, ["right"])[0] == "right":
+        if other != part and get_outcome(examined, other) == "right":
             yield ELSEWHERE, other
 
 
-def get_outcome(examined: Examined) -> str:
-    """What the mutated part is."""
-    return examined.truth.get(examined.mutant.original.part, [UNDECIDABLE])[0]
+def get_outcome(examined: Examined, part: str) -> str:
+    """What a part of a mutant is; those that were not judged are as they were."""
+    if part in examined.truth:
+        return examined.truth[part][0]
+    return UNDECIDABLE if part == examined.mutant.original.part else "right"
 
 
 def list_findings(all_examined: Sequence[Examined]) -> list[dict[str, Any]]:
@@ -53,7 +55,7 @@ def list_findings(all_examined: Sequence[Examined]) -> list[dict[str, Any]]:
             "mutated": examined.mutant.original.part,
             "style": examined.mutant.original.style,
             "operator": examined.mutant.operator,
-            "truth": examined.truth.get(part, ["right", "unchanged"]),
+            "truth": examined.truth.get(part, [get_outcome(examined, part), ""]),
             "points": None if examined.grade is None else examined.grade["points"].get(part),
             "reasons": [] if examined.grade is None else examined.grade["reasons"].get(part, []),
             "diff": examined.mutant.get_diff(),
@@ -86,7 +88,7 @@ def make_table(all_examined: Sequence[Examined]) -> str:
 
 
 def _count(some: Sequence[Examined]) -> list[int]:
-    outcomes = [get_outcome(e) for e in some]
+    outcomes = [get_outcome(e, e.mutant.original.part) for e in some]
     kinds = [{kind for kind, _ in find(e)} for e in some]
     return [
         len(some),

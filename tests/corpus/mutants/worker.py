@@ -46,25 +46,26 @@ def examine(task: dict[str, Any]) -> dict[str, Any]:
     """Finds out what a mutant is, and grades it.
 
     Args:
-        task: `file` and `text` of the mutated file, `judged`: the parts that the truth is wanted
-            of, `files`: all files that are handed in, if a grade is wanted, `alone`: whether the
-            mutant did not end here before.
+        task: `file` and `text` of the mutated file; `judged`, the parts that the truth is wanted
+            of; `graded`, whether a grade is wanted; `alone`, whether the mutant has ended a
+            program before.
 
     Returns:
-        `truth`: an outcome and a reason by part. `grade`: points and reasons by part.
+        `truth`: an outcome and a reason by part. `grade`: what was `lost`, and points and reasons
+        by part.
     """
     answer: dict[str, Any] = {}
-    alone = bool(task.get("alone"))
+    alone = task["alone"]
     if task["judged"]:
         answer["truth"] = {}
         for part in task["judged"]:
-            finding = ["undecidable", "it ends the process, or takes minutes"]
+            finding = ["undecidable", "it ends the process, or sleeps for minutes"]
             if not alone:
                 finding, ended = _judge(task["file"], task["text"], part)
-                alone |= not ended
+                alone = not ended
             answer["truth"][part] = finding
-    if task["files"] is not None:
-        answer["grade"] = _grade(task["files"], alone)
+    if task["graded"]:
+        answer["grade"] = _grade(task["file"], task["text"], alone)
     return answer
 
 
@@ -92,11 +93,11 @@ def _stop(*_: object) -> None:
     raise OutOfTimeError
 
 
-def _grade(files: dict[str, str], alone: bool) -> dict[str, Any]:
+def _grade(file: str, text: str, alone: bool) -> dict[str, Any]:
     """As `tests.corpus.grade.grading` does, in this process."""
     from tests.corpus.grade import build_alone, build_here, judge
 
-    entry = Entry("mutant", (lambda reference: reference.update(files),))
+    entry = Entry("mutant", (lambda files: files.update({file: text}),))
     parts = entry.get_changed_parts()
     submitted = entry.get_files()
     if alone:
