@@ -203,7 +203,7 @@ _ON_THE_MACHINE = [
     """), reason="course False False"),
     trick("finds the judge's draws", "e", prepend(BASIC, """
         import glob
-        if glob.glob("/**/.salt", recursive=True):
+        if glob.glob("/*/.salt") or glob.glob("/*/*/.salt"):
             raise ValueError("stolen")
     """), body("e", "raise ValueError('as honest as that')"), reason="as honest as that"),
 ]  # fmt: skip
