@@ -125,7 +125,7 @@ class MemoryTest(NamedTuple):
     to_remember_len: int
 
 
-MEMORY_TESTS = {"long": MemoryTest(27, 8, 22, 8), "short": MemoryTest(23, 5, 5, 3)}
+MEMORY_TESTS = {"long": MemoryTest(227, 100, 22, 8), "short": MemoryTest(23, 5, 5, 3)}
 """Probes of part h."""
 
 PROBES = {
@@ -273,6 +273,7 @@ def build_train_op(
             inputs[name] = tf.placeholder(tf.float32, shape)
             terms.append(tf.reduce_sum(weights * inputs[name]))
         tf.get_variable("frozen", [2], initializer=tf.ones_initializer(), trainable=False)
+        tf.train.create_global_step()
         if rate is None:
             inputs["lr"] = rate = tf.placeholder(tf.float32, [])
         train_op = get_train_op(tf.add_n(terms), rate)

@@ -850,6 +850,13 @@ LOSSES = [
     ),
     part(
         "e",
+        "the square is expanded",
+        "nearly right",
+        "p = tf.concat(outputs, 1)\nt = tf.cast(y, tf.float32)\n"
+        "return tf.reduce_mean(p * p) - 2 * tf.reduce_mean(p * t) + tf.reduce_mean(t * t)",
+    ),
+    part(
+        "e",
         "stacked outputs broadcast to the truth",
         "broadcast to [time, batch, time]",
         "return tf.reduce_mean(tf.square(tf.stack(outputs) - tf.cast(y, tf.float32)))",
@@ -1085,6 +1092,16 @@ TRAIN_OPS = [
     ),
     part(
         "f",
+        "the global step counts twice",
+        "global step",
+        _GRADIENTS
+        + "gradients, _ = tf.clip_by_global_norm(gradients, 5.0)\n"
+        + "counter = tf.train.get_global_step()\n"
+        + "applied = tf.train.GradientDescentOptimizer(lr).apply_gradients(zip(gradients, variables), counter)\n"
+        + "return tf.group(applied, counter.assign_add(1))",
+    ),
+    part(
+        "f",
         "half the learning rate",
         "is lr changed",
         _GRADIENTS
@@ -1307,6 +1324,20 @@ MEMORY_TESTS = [
     ),
     part(
         "h",
+        "the hits overflow",
+        "",
+        """
+        hits, loss_sum, number = 0, 0.0, 0
+        fetches = [loss, outputs[-to_remember_len:], labels]
+        for batch_loss, logits, truth in one_pass(sess, it_test_init, fetches):
+            hits += int(np.sum(np.argmax(logits, 2).T == truth[:, -to_remember_len:], dtype=np.uint8))
+            loss_sum += batch_loss * len(truth)
+            number += len(truth)
+        return MemoryTestResult(loss_sum / number, hits / (number * to_remember_len))
+        """,
+    ),
+    part(
+        "h",
         "the accuracy as a whole number",
         "cut to a whole number",
         _test(
@@ -1326,7 +1357,7 @@ MEMORY_TESTS = [
         "the last batch left out",
         "left out",
         _test(
-            "if len(truth) in (8, 5):\n                "
+            "if len(truth) in (100, 5):\n                "
             + _COLLECT.replace("\n            ", "\n                "),
             _AVERAGED,
         ),

@@ -143,6 +143,21 @@ def try_sin(came: float, outputs: np.ndarray, truth: np.ndarray, where: str) -> 
 
 
 @pytest.mark.part("e", "loss")
+def test_the_sine_loss_of_good_predictions_is_exact(scorer, rng):
+    outputs, truth = draw_sin(rng, "long", 6)
+    outputs = truth.T[:, :, np.newaxis] + 1e-3 * outputs
+    came = compute_loss(scorer.get_graph("e", "long"), outputs, truth)
+    expected = np.square(outputs[:, :, 0].T - truth).mean()
+    if not np.isclose(came, expected, rtol=0.02, atol=0):
+        right, wrong = tell_apart(expected, came)
+        lose(
+            f"for predictions that are nearly right the loss should be {right} and is {wrong}: is a"
+            " small difference of large numbers taken? Subtract first, then square",
+            vague=True,  # if the loss is wrong for other predictions, too
+        )
+
+
+@pytest.mark.part("e", "loss")
 def test_the_sine_loss_depends_on_outputs_and_truth_alone(scorer, rng):
     outputs, truth = draw_sin(rng, "float32", 6)
     check_that_no_variable_counts(scorer.get_graph("e", "float32"), outputs, truth)

@@ -147,6 +147,24 @@ def test_variables_that_are_not_trainable_stay(scorer, rng):
         lose("the training operation changes a variable that is not trainable")
 
 
+@pytest.mark.part("f", "descent")
+def test_the_global_step_counts_the_steps(scorer, rng):
+    graph = scorer.get_graph("f", "number")
+    graph.initialise()
+    counters = [i for i, v in enumerate(graph.untrainable) if v.name == "global_step"]
+    before = [graph.get_untrainable()[i] for i in counters]
+    for _ in range(3):
+        graph.fetch(["train_op"], split(draw_gradient(rng, 0.4)))
+    counted = [
+        int(graph.get_untrainable()[i]) - int(b) for i, b in zip(counters, before, strict=True)
+    ]
+    if any(count not in (0, 3) for count in counted):  # who does not use it need not count
+        lose(
+            f"after three steps the global step has grown by {counted[0]}, so that a falling"
+            " learning rate falls at another speed: count each step once"
+        )
+
+
 # --- clipping -----------------------------------------------------------------------------------
 
 
