@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow.compat.v1 as tf
+from tqdm import tqdm
 
-from experiment.checkpoints import Checkpoints, get_finished_epochs
+from experiment.checkpoints import Checkpoints, get_finished_epochs, read_history
+from experiment.curriculum import StageMetrics, find_stage, get_stage_settings, run_stage
 from experiment.evaluation import evaluate
 from experiment.folder import FolderError, RunFolder
 from experiment.model import Model, build_model, get_session_config
 from experiment.settings import Settings
-from train import run_training
+from train import EpochMetrics, run_training
 
 
 @contextlib.contextmanager
@@ -60,18 +62,9 @@ def run(
             training diverges, or the trained network's output grows without bound.
     """
     tf.logging.set_verbosity(tf.logging.FATAL)  # one line tells of a lost checkpoint
-    first_epoch = _get_first_epoch(settings, folder) if resume else 0
-    with open_experiment(settings, first_epoch) as (sess, model):
-        folder.begin(settings, keep_progress=resume, keep_results=first_epoch == settings.epochs)
-        announce(model)
-        history = run_training(
-            sess,
-            settings.epochs,
-            model.train_op,
-            model.loss,
-            model.it_train_init,
-            checkpoints=Checkpoints(sess, folder.path, resume=resume, tensorboard=tensorboard),
-        )
+    with open_trained(
+        settings, folder, announce=announce, resume=resume, tensorboard=tensorboard
+    ) as (sess, model, history):
         measured = evaluate(sess, model, settings, history, folder.path)
     result = {
         "task": settings.task,
@@ -88,6 +81,74 @@ def run(
     }
     folder.write_result(result)
     return result
+
+
+@contextlib.contextmanager
+def open_trained(
+    settings: Settings,
+    folder: RunFolder,
+    *,
+    announce: Callable[[Model], None] = lambda model: None,
+    resume: bool = False,
+    tensorboard: bool = False,
+) -> Iterator[tuple[tf.Session, Model, list[EpochMetrics]]]:
+    """Trains a network, and opens a session with its variables.
+
+    Args:
+        As `run` has them.
+
+    Yields:
+        The session, its graph for the whole task, and the metrics of all epochs.
+    """
+    open_it = _open_trained_by_curriculum if settings.curriculum else _open_trained_at_once
+    with open_it(settings, folder, announce, resume, tensorboard) as trained:
+        yield trained
+
+
+@contextlib.contextmanager
+def _open_trained_at_once(settings, folder, announce, resume, tensorboard):
+    first_epoch = _get_first_epoch(settings, folder) if resume else 0
+    with open_experiment(settings, first_epoch) as (sess, model):
+        folder.begin(settings, keep_progress=resume, keep_results=first_epoch == settings.epochs)
+        announce(model)
+        history = run_training(
+            sess,
+            settings.epochs,
+            model.train_op,
+            model.loss,
+            model.it_train_init,
+            checkpoints=Checkpoints(sess, folder.path, resume=resume, tensorboard=tensorboard),
+        )
+        yield sess, model, history
+
+
+@contextlib.contextmanager
+def _open_trained_by_curriculum(settings, folder, announce, resume, tensorboard):
+    history = read_history(folder.path, StageMetrics) if resume else []
+    begun = False
+    with tqdm(unit=" steps", disable=None) as bar:
+        while True:
+            stage = find_stage(settings, history)
+            is_over = stage is None
+            of_stage = get_stage_settings(settings, stage or settings.blank_separation_len)
+            with open_experiment(of_stage, len(history)) as (sess, model):
+                if not begun:
+                    folder.begin(settings, keep_progress=resume, keep_results=is_over)
+                    announce(model)
+                    begun = True
+                checkpoints = Checkpoints(
+                    sess,
+                    folder.path,
+                    row_type=StageMetrics,
+                    resume=bool(history),
+                    tensorboard=tensorboard,
+                )
+                history = run_stage(sess, model, settings, checkpoints, bar)
+                is_whole = of_stage.blank_separation_len == settings.blank_separation_len
+                if find_stage(settings, history) is None and is_whole:
+                    bar.close()
+                    yield sess, model, history
+                    return
 
 
 def _get_first_epoch(settings: Settings, folder: RunFolder) -> int:
