@@ -34,7 +34,7 @@ def choose_lags(longest: int) -> list[int]:
     """Lags to ask about, from 0 to twice the longest of the task: 1, 2, 5, 10, 20, … below it."""
     series = (digit * 10**power for power in itertools.count() for digit in (1, 2, 5))
     shorter = itertools.takewhile(lambda lag: lag < longest, series)
-    return [0, *shorter, longest, round(1.5 * longest), 2 * longest]
+    return sorted({0, *shorter, longest, round(1.5 * longest), 2 * longest})
 
 
 def measure_recall(
