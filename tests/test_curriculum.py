@@ -212,7 +212,7 @@ def test_a_stage_that_is_not_passed_ends_the_training_with_a_word(tmp_path, caps
     assert "--resume with more --epochs" in printed
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["last_stage"]["passed"] is False
-    assert [12, 18, 24] == [lag for lag, _ in result["recall_by_lag"][-3:]]
+    assert [lag for lag, _ in result["recall_by_lag"][-3:]] == [12, 18, 24]
 
 
 def test_a_training_that_ended_goes_on_with_more_epochs(tmp_path):
@@ -340,7 +340,7 @@ def test_the_walk_along_the_blanks_recalls_what_numpy_recalls(
             np.eye(11)[inputs], *state, weights[f"{name}/W"], weights[f"{name}/b"]
         )
         logits = outputs[-3:] @ weights["RNNOutputWrapper/W"] + weights["RNNOutputWrapper/b"]
-        expected = np.mean(np.argmax(logits, axis=2).T == targets[:, -3:])
+        expected = np.mean(targets[:, -3:] == np.argmax(logits, axis=2).T)
         assert recall == pytest.approx(expected)
 
 
