@@ -27,7 +27,7 @@ SIN_OMEGA = (0.5, 1.0)
 BATCHES_A_DRAW = 8
 """Number of batches drawn at a time: a call from the graph to Python takes longer than a draw."""
 
-TRAINING, TEST, CONTINUATION = range(3)
+TRAINING, TEST, CONTINUATION, VALIDATION = range(4)
 """A generator's purpose, the first part of its key: different purposes never share a key."""
 
 BLANK, DELIMITER = "␣", "#"
@@ -96,6 +96,7 @@ def generate_memory_data(
     seed: int = 0,
     training: bool = True,
     first_epoch: int = 0,
+    purpose: int = TEST,
 ) -> tf.data.Dataset:
     """Sequences of the memory task: random digits, blanks, a delimiter, the digits again.
 
@@ -122,6 +123,7 @@ def generate_memory_data(
         seed: Seeds the generator, a whole number from 0.
         training: Whether each pass draws fresh sequences; otherwise all passes are the same.
         first_epoch: The epoch of a training set's first pass.
+        purpose: Of a set whose passes are the same: `TEST` or `VALIDATION`.
 
     Returns:
         A set of batches (x [B, T, C] float32 one-hot, y [B, T] int32), with C = `num_digits` + 2
@@ -158,7 +160,7 @@ def generate_memory_data(
         )
         return np.eye(nbr_symbols, dtype=np.float32)[inputs], targets
 
-    return _dataset(draw, signature, sz_dataset, sz_batch, seed, training, first_epoch)
+    return _dataset(draw, signature, sz_dataset, sz_batch, seed, training, first_epoch, purpose)
 
 
 def get_rng(seed: int, *key: int) -> np.random.Generator:
@@ -275,13 +277,14 @@ def _dataset(
     seed: int,
     training: bool,
     first_epoch: int,
+    purpose: int = TEST,
 ) -> tf.data.Dataset:
     """A set of batches that calls `draw(rng, number of sequences)` for some batches at a time."""
     _check_sizes(minimum=0, seed=seed, first_epoch=first_epoch)
     epochs = itertools.count(first_epoch)
 
     def one_epoch() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        rng = get_rng(seed, TRAINING, next(epochs)) if training else get_rng(seed, TEST)
+        rng = get_rng(seed, TRAINING, next(epochs)) if training else get_rng(seed, purpose)
         size = sz_batch * BATCHES_A_DRAW
         for start in range(0, sz_dataset, size):
             yield draw(rng, min(size, sz_dataset - start))

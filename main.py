@@ -25,7 +25,9 @@ from experiment.folder import RunFolder
 from experiment.memory import check_memory
 from experiment.settings import (
     CELL_DEFAULTS,
+    GROWTH,
     NBR_GENERATED,
+    PASSED,
     TASK_DEFAULTS,
     TEST_SIZE,
     TRAINING_DEFAULTS,
@@ -39,6 +41,7 @@ from support.files import ROOT
 from support.imports import without_keras
 from support.terminal import (
     Parser,
+    above_one,
     finite,
     natural,
     not_negative,
@@ -183,7 +186,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         help="how a step follows from the clipped gradient",
     )
     add("--learning-rate", type=positive, metavar="X", help="learning rate of the first step")
-    add("--decay", choices=("constant", "cosine"), help="how the learning rate changes")
+    add("--decay", choices=("constant", "cosine", "lag"), help="how the learning rate changes")
     add("--clip-norm", type=positive, metavar="X", help="largest global norm of the gradient")
     add(
         "--towers",
@@ -220,6 +223,15 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
         type=natural,
         metavar="N",
         help="draw the number of blanks of each sequence from this to --blank-separation-len",
+    )
+    add(
+        "--curriculum",
+        nargs="?",
+        const=GROWTH,
+        type=above_one,
+        metavar="FACTOR",
+        help="begin with few blanks, and go on to at most FACTOR times as many as soon as the"
+        f" network recalls the digits ({GROWTH:g})",
     )
     add("--num-digits", type=positive_int, metavar="N", help=f"kinds ({default['num_digits']})")
     add(
@@ -312,6 +324,7 @@ def report(result: dict[str, Any], settings: Settings, out_dir: Path) -> str:
             f"recall accuracy      {result['recall_accuracy']:.2%}  (of the last"
             f" {settings.to_remember_len} outputs, {TEST_SIZE:,} sequences; chance is"
             f" {1 / settings.num_digits:.1%})",
+            *_describe_lags(result, settings),
         ]
     lines += map(_warn, [*_judge(result, settings), *result["remarks"]])
     plots = [plot, "training.png", "inside.png"]
@@ -328,6 +341,26 @@ def _judge(result: dict[str, Any], settings: Settings) -> list[str]:
     if settings.task == "memory" and result["recall_accuracy"] < HOPELESS / settings.num_digits:
         return ["this network has learned to recall nothing: it is no better than a guess"]
     return []
+
+
+def _describe_lags(result: dict[str, Any], settings: Settings) -> list[str]:
+    """How far a curriculum came, and the recall at the largest number of blanks and at twice it."""
+    if not settings.curriculum:
+        return []
+    longest = settings.blank_separation_len
+    recalls = dict(result["recall_by_lag"])
+    last_stage = result["last_stage"]
+    lines = [
+        f"recall by lag        {recalls[longest]:.2%} at {longest:,} blanks,"
+        f" {recalls[2 * longest]:.2%} at {2 * longest:,}"
+    ]
+    if not last_stage["passed"]:
+        lines += [
+            f"the curriculum ended at up to {last_stage['blanks']:,} blanks: after"
+            f" {settings.epochs} epochs there, {last_stage['recall']:.1%} were recalled, and"
+            f" {PASSED:.1%} pass (--resume with more --epochs continues)"
+        ]
+    return lines
 
 
 def _explain(error: Exception, folder: RunFolder) -> str:

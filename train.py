@@ -224,7 +224,7 @@ def run_training(
     with tqdm(unit=" steps", disable=None, dynamic_ncols=True) as bar:
         for epoch in range(len(history) + 1, nbr_epochs + 1):
             bar.set_description_str(f"epoch {epoch}/{nbr_epochs}", refresh=False)
-            metrics = _run_epoch(sess, epoch, train_op, total_loss, it_train_init, bar)
+            metrics = run_epoch(sess, epoch, train_op, total_loss, it_train_init, bar)
             if validate:
                 metrics = metrics._replace(validation_loss=validate())
             history.append(metrics)
@@ -242,7 +242,7 @@ def run_training(
     return history
 
 
-def _run_epoch(
+def run_epoch(
     sess: tf.Session,
     epoch: int,
     train_op: tf.Operation,
@@ -250,7 +250,19 @@ def _run_epoch(
     it_train_init: tf.Operation,
     bar: tqdm,
 ) -> EpochMetrics:
-    """One pass over the training set."""
+    """One pass over the training set.
+
+    Args:
+        sess: A session with the variables.
+        epoch: The number of the pass, from 1.
+        train_op: What `get_train_op` returned.
+        total_loss: A scalar, fetched in each step.
+        it_train_init: The initialiser of the iterator over the training set.
+        bar: The progress bar that counts the steps.
+
+    Raises:
+        DivergenceError: At the first loss or gradient norm that is not finite.
+    """
     # A training operation that is not from get_train_op reports neither norm nor learning rate.
     reported = {
         name: sess.graph.get_collection(name)[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
@@ -26,6 +27,8 @@ class Checkpoints:
     Args:
         sess: A session of a graph that has all its variables.
         folder: An existing directory.
+        row_type: The type of the history's rows, a namedtuple of numbers that begins as
+            `EpochMetrics` does.
         resume: Whether to continue from the last checkpoint. Then the training set's `first_epoch`
             must be `get_finished_epochs(folder)`.
         tensorboard: Whether to write summaries of the metrics.
@@ -36,10 +39,12 @@ class Checkpoints:
         sess: tf.Session,
         folder: str | os.PathLike,
         *,
+        row_type: type[NamedTuple] = EpochMetrics,
         resume: bool = False,
         tensorboard: bool = False,
     ):
         self._sess, self._folder, self._resume = sess, Path(folder), resume
+        self._row_type = row_type
         with sess.graph.as_default():
             self._saver = tf.train.Saver(max_to_keep=1, save_relative_paths=True)
         self._writer = tf.summary.FileWriter(os.fspath(folder), sess.graph) if tensorboard else None
@@ -52,7 +57,7 @@ class Checkpoints:
         """
         if not self._resume:
             return []
-        history = _read_metrics(self._folder, get_finished_epochs(self._folder))
+        history = read_history(self._folder, self._row_type)
         path = _find_latest(self._folder)
         try:
             self._saver.restore(self._sess, path)
@@ -128,17 +133,24 @@ def _find_latest(folder: str | os.PathLike) -> str:
 def _write_metrics(history: list[EpochMetrics], folder: Path) -> None:
     with replacing(folder / "metrics.csv") as path, path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(EpochMetrics._fields)
+        writer.writerow(history[0]._fields)
         writer.writerows(history)
 
 
-def _read_metrics(folder: Path, nbr_epochs: int) -> list[EpochMetrics]:
-    """The first `nbr_epochs` rows of metrics.csv, which may be a row ahead of the checkpoint."""
-    path = folder / "metrics.csv"
+def read_history(
+    folder: str | os.PathLike, row_type: type[NamedTuple] = EpochMetrics
+) -> list[EpochMetrics]:
+    """The rows of metrics.csv up to the last checkpoint: a run may stop between the two.
+
+    Raises:
+        CheckpointError: If there is no checkpoint, or metrics.csv does not fit it.
+    """
+    nbr_epochs = get_finished_epochs(folder)
+    path = Path(folder, "metrics.csv")
     try:
         with path.open(newline="") as file:
             rows = list(csv.reader(file))[1 : nbr_epochs + 1]
-        history = [EpochMetrics(int(epoch), *map(float, metrics)) for epoch, *metrics in rows]
+        history = [row_type(*map(_read_number, row)) for row in rows]
     except (OSError, TypeError, ValueError):
         history = []
     if [row.epoch for row in history] != list(range(1, nbr_epochs + 1)):
@@ -147,3 +159,7 @@ def _read_metrics(folder: Path, nbr_epochs: int) -> list[EpochMetrics]:
             "start again without --resume"
         )
     return history
+
+
+def _read_number(text: str) -> int | float:
+    return int(text) if text.isdecimal() else float(text)

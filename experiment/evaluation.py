@@ -12,9 +12,10 @@ from matplotlib.ticker import MaxNLocator
 
 import data
 import test
+from experiment import lags
 from experiment.inside_figure import draw_inside
 from experiment.model import Model
-from experiment.settings import NBR_GENERATED, TEST_SIZE, VALIDATION_SIZE, Settings
+from experiment.settings import MONITORED_SIZE, NBR_GENERATED, PASSED, TEST_SIZE, Settings
 from support.errors import ExplainedError
 from support.files import replacing
 from train import EpochMetrics
@@ -44,6 +45,8 @@ def evaluate(
     """
     evaluate_task = {"sin": evaluate_sin, "memory": evaluate_memory}[settings.task]
     measured = evaluate_task(sess, model, settings, out_dir)
+    if settings.curriculum:
+        measured |= evaluate_lags(sess, model, settings, history, out_dir)
     if not math.isfinite(measured["test_loss"] + measured.get("continuation_mse", 0.0)):
         raise UnboundedOutputError(
             "the trained network's output grows without bound in the test: start again with a"
@@ -57,7 +60,7 @@ def evaluate(
 
 def get_validation_loss(sess: tf.Session, model: Model, settings: Settings) -> float:
     """Mean loss of the test set's first sequences."""
-    nbr_batches = math.ceil(VALIDATION_SIZE / settings.batch_size)
+    nbr_batches = math.ceil(MONITORED_SIZE / settings.batch_size)
     return test.get_mean_loss(sess, model.loss, model.labels, model.it_test_init, nbr_batches)
 
 
@@ -88,22 +91,41 @@ def evaluate_memory(
     result = test.run_memory_test(
         sess, model.loss, outputs, labels, model.it_test_init, settings.to_remember_len
     )
-    test.plot_recall(
-        sess,
-        outputs,
-        labels,
-        model.it_test_init,
-        settings.to_remember_len,
-        settings.name_cell(),
-        num_digits=settings.num_digits,
-        out_dir=out_dir,
-    )
+    if not settings.curriculum:
+        test.plot_recall(
+            sess,
+            outputs,
+            labels,
+            model.it_test_init,
+            settings.to_remember_len,
+            settings.name_cell(),
+            num_digits=settings.num_digits,
+            out_dir=out_dir,
+        )
     return {
         "test_loss": result.loss,
         "recall_accuracy": result.accuracy,
         "memoryless_loss": get_memoryless_loss(settings),
         "example": render_example(sess, model, settings.num_digits),
     }
+
+
+def evaluate_lags(
+    sess: tf.Session, model: Model, settings: Settings, history: list[EpochMetrics], out_dir: Path
+) -> dict[str, Any]:
+    """Recall at lags up to twice the longest; draws them to `recall.png`."""
+    chosen = lags.choose_lags(settings.blank_separation_len)
+    recalls = lags.measure_recall(sess, model.network, settings, chosen)
+    recall_by_lag = list(zip(chosen, recalls, strict=True))
+    reached, recall = history[-1].blanks, history[-1].recall
+    lags.plot_recall_by_lag(
+        recall_by_lag,
+        (min(settings.min_blank_separation_len, reached), reached),
+        settings,
+        out_dir,
+    )
+    last_stage = {"blanks": reached, "recall": recall, "passed": recall >= PASSED}
+    return {"recall_by_lag": recall_by_lag, "last_stage": last_stage}
 
 
 def get_recalled(model: Model, settings: Settings) -> tuple[list[tf.Tensor], tf.Tensor]:

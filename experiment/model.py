@@ -12,7 +12,14 @@ import tensorflow.compat.v1 as tf
 
 import data
 import train
-from experiment.settings import CELL_DEFAULTS, TASK_DEFAULTS, TEST_SIZE, Settings, SettingsError
+from experiment.settings import (
+    CELL_DEFAULTS,
+    TASK_DEFAULTS,
+    TEST_SIZE,
+    VALIDATION_SIZE,
+    Settings,
+    SettingsError,
+)
 from experiment.towers import Tower, build_towers
 from experiment.unrolling import run_cell
 from rnn_cells import BasicRNNCell, MyLSTMCell, RNNCell, RNNOutputWrapper
@@ -35,6 +42,7 @@ class Network(NamedTuple):
 
     cell: RNNCell
     output_wrapper: RNNOutputWrapper
+    variables: list[tf.Variable]
     parameters: ParameterCount
 
 
@@ -53,6 +61,8 @@ class Model(NamedTuple):
     train_op: tf.Operation
     it_train_init: tf.Operation
     it_test_init: tf.Operation
+    it_validation_init: tf.Operation | None
+    """Only in a curriculum."""
 
 
 def get_session_config(nbr_threads: int) -> tf.ConfigProto:
@@ -84,7 +94,7 @@ def build_model(settings: Settings, first_epoch: int = 0) -> Model:
     hidden_size = settings.hidden_size
     if settings.match_params:
         hidden_size = match_hidden_size(settings)
-    x, labels, it_train_init, it_test_init = _build_input(settings, first_epoch)
+    x, labels, *initialisers = _build_input(settings, first_epoch)
     network = build_network(settings, hidden_size)
     get_loss = choose_loss(settings)
 
@@ -96,9 +106,7 @@ def build_model(settings: Settings, first_epoch: int = 0) -> Model:
 
     outputs, loss = build_towers(build_tower, x, labels, settings.towers)
     train_op = _build_training(settings, loss)
-    return Model(
-        hidden_size, network, x, outputs, labels, loss, train_op, it_train_init, it_test_init
-    )
+    return Model(hidden_size, network, x, outputs, labels, loss, train_op, *initialisers)
 
 
 class _Input(NamedTuple):
@@ -106,27 +114,39 @@ class _Input(NamedTuple):
     labels: tf.Tensor
     it_train_init: tf.Operation
     it_test_init: tf.Operation
+    it_validation_init: tf.Operation | None = None
 
 
 def _build_input(settings: Settings, first_epoch: int) -> _Input:
-    """One iterator over the batches of the training set or of the test set."""
+    """One iterator over the batches of the training, the test or the validation set."""
     generate = {"sin": data.generate_sin_data, "memory": data.generate_memory_data}[settings.task]
     batch_size = settings.batch_size
     of_task: dict[str, Any] = {
-        name: getattr(settings, name) for name in (*TASK_DEFAULTS[settings.task], "seed")
+        name: getattr(settings, name)
+        for name in (*TASK_DEFAULTS[settings.task], "seed")
+        if name != "curriculum"
     }
     training_set = generate(settings.train_size, batch_size, first_epoch=first_epoch, **of_task)
     test_set = generate(TEST_SIZE, batch_size, training=False, **of_task)
+    sets, sizes = [training_set, test_set], [settings.train_size, TEST_SIZE]
+    if settings.curriculum:
+        # The hardest sequences: those with the most blanks.
+        of_task |= {
+            "purpose": data.VALIDATION,
+            "min_blank_separation_len": settings.blank_separation_len,
+        }
+        sets.append(generate(VALIDATION_SIZE, batch_size, training=False, **of_task))
+        sizes.append(VALIDATION_SIZE)
     iterator = tf.data.Iterator.from_structure(
         tf.data.get_output_types(training_set), tf.data.get_output_shapes(training_set)
     )
     x, labels = iterator.get_next()
-    if settings.train_size % batch_size == TEST_SIZE % batch_size == 0:
+    if all(size % batch_size == 0 for size in sizes):
         # All batches have the same size. A graph that knows this is smaller and faster: its
         # gradients need not look for broadcasts.
         x.set_shape([batch_size, *x.shape[1:]])
         labels.set_shape([batch_size, *labels.shape[1:]])
-    return _Input(x, labels, *map(iterator.make_initializer, (training_set, test_set)))
+    return _Input(x, labels, *map(iterator.make_initializer, sets))
 
 
 def choose_loss(settings: Settings) -> Callable[[list[tf.Tensor], tf.Tensor], tf.Tensor]:
@@ -158,9 +178,11 @@ def build_network(settings: Settings, hidden_size: int) -> Network:
         cell = MyLSTMCell(n_inp, hidden_size, forget_bias=settings.forget_bias)
     in_cell = _count(tf.global_variables())
     output_wrapper = RNNOutputWrapper(hidden_size, n_out)
-    total = _count(tf.global_variables())
+    variables = tf.global_variables()
+    total = _count(variables)
     trainable = _count(tf.trainable_variables())
-    return Network(cell, output_wrapper, ParameterCount(in_cell, total - in_cell, trainable, total))
+    parameters = ParameterCount(in_cell, total - in_cell, trainable, total)
+    return Network(cell, output_wrapper, variables, parameters)
 
 
 def _count(variables: list[tf.Variable]) -> int:

@@ -10,15 +10,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow.compat.v1 as tf
+from tqdm import tqdm
 
 import test
-from experiment.checkpoints import Checkpoints, get_finished_epochs
+from experiment.checkpoints import Checkpoints, get_finished_epochs, read_history
+from experiment.curriculum import StageMetrics, find_stage, get_stage_settings, run_stage
 from experiment.evaluation import evaluate, get_validation_loss
 from experiment.folder import FolderError, RunFolder
 from experiment.model import Model, build_model, get_session_config
 from experiment.remarks import check_solved, find_remarks
 from experiment.settings import Settings
-from train import run_training
+from train import EpochMetrics, run_training
+
+Announce = Callable[[Model, list[str]], None]
+"""Takes the model, and what differs from what was asked for, before the training."""
 
 
 @contextlib.contextmanager
@@ -41,7 +46,7 @@ def run(
     folder: RunFolder,
     *,
     started: float,
-    announce: Callable[[Model, list[str]], None] = lambda model, remarks: None,
+    announce: Announce = lambda model, remarks: None,
     resume: bool = False,
     tensorboard: bool = False,
 ) -> dict[str, Any]:
@@ -64,22 +69,10 @@ def run(
             training diverges, or the trained network's output grows without bound.
     """
     tf.logging.set_verbosity(tf.logging.FATAL)  # one line tells of a lost checkpoint
-    first_epoch = _get_first_epoch(settings, folder) if resume else 0
-    with open_experiment(settings, first_epoch) as (sess, model):
-        if settings.task == "memory":
-            check_solved(getattr(test, name, None) for name in ("run_memory_test", "_is_recalled"))
+    with open_trained(
+        settings, folder, announce=announce, resume=resume, tensorboard=tensorboard
+    ) as (sess, model, history):
         remarks = find_remarks(settings, sess.graph)
-        folder.begin(settings, keep_progress=resume, keep_results=first_epoch == settings.epochs)
-        announce(model, remarks)
-        history = run_training(
-            sess,
-            settings.epochs,
-            model.train_op,
-            model.loss,
-            model.it_train_init,
-            checkpoints=Checkpoints(sess, folder.path, resume=resume, tensorboard=tensorboard),
-            validate=functools.partial(get_validation_loss, sess, model, settings),
-        )
         measured = evaluate(sess, model, settings, history, folder.path)
     result = {
         "task": settings.task,
@@ -97,6 +90,82 @@ def run(
     }
     folder.write_result(result)
     return result
+
+
+@contextlib.contextmanager
+def open_trained(
+    settings: Settings,
+    folder: RunFolder,
+    *,
+    announce: Announce = lambda model, remarks: None,
+    resume: bool = False,
+    tensorboard: bool = False,
+) -> Iterator[tuple[tf.Session, Model, list[EpochMetrics]]]:
+    """Trains a network, and opens a session with its variables.
+
+    Args:
+        As `run` has them.
+
+    Yields:
+        The session, its graph for the whole task, and the metrics of all epochs.
+    """
+    open_it = _open_trained_by_curriculum if settings.curriculum else _open_trained_at_once
+    with open_it(settings, folder, announce, resume, tensorboard) as trained:
+        yield trained
+
+
+@contextlib.contextmanager
+def _open_trained_at_once(settings, folder, announce, resume, tensorboard):
+    first_epoch = _get_first_epoch(settings, folder) if resume else 0
+    with open_experiment(settings, first_epoch) as (sess, model):
+        _check_solved(settings)
+        folder.begin(settings, keep_progress=resume, keep_results=first_epoch == settings.epochs)
+        announce(model, find_remarks(settings, sess.graph))
+        history = run_training(
+            sess,
+            settings.epochs,
+            model.train_op,
+            model.loss,
+            model.it_train_init,
+            checkpoints=Checkpoints(sess, folder.path, resume=resume, tensorboard=tensorboard),
+            validate=functools.partial(get_validation_loss, sess, model, settings),
+        )
+        yield sess, model, history
+
+
+@contextlib.contextmanager
+def _open_trained_by_curriculum(settings, folder, announce, resume, tensorboard):
+    history = read_history(folder.path, StageMetrics) if resume else []
+    begun = False
+    with tqdm(unit=" steps", disable=None, dynamic_ncols=True) as bar:
+        while True:
+            stage = find_stage(settings, history)
+            is_over = stage is None
+            of_stage = get_stage_settings(settings, stage or settings.blank_separation_len)
+            with open_experiment(of_stage, len(history)) as (sess, model):
+                if not begun:
+                    _check_solved(settings)
+                    folder.begin(settings, keep_progress=resume, keep_results=is_over)
+                    announce(model, find_remarks(settings, sess.graph))
+                    begun = True
+                checkpoints = Checkpoints(
+                    sess,
+                    folder.path,
+                    row_type=StageMetrics,
+                    resume=bool(history),
+                    tensorboard=tensorboard,
+                )
+                history = run_stage(sess, model, settings, checkpoints, bar)
+                is_whole = of_stage.blank_separation_len == settings.blank_separation_len
+                if find_stage(settings, history) is None and is_whole:
+                    bar.close()
+                    yield sess, model, history
+                    return
+
+
+def _check_solved(settings: Settings) -> None:
+    if settings.task == "memory":
+        check_solved([test.run_memory_test])
 
 
 def _get_first_epoch(settings: Settings, folder: RunFolder) -> int:

@@ -11,8 +11,10 @@ from support.executors import count_usable_cores
 
 TEST_SIZE = 1000
 """Number of sequences of a test set."""
-VALIDATION_SIZE = 100
+MONITORED_SIZE = 100
 """Number of its first sequences, to whole batches, whose loss is looked at after each epoch."""
+VALIDATION_SIZE = 500
+"""Number of sequences of the validation set, by which a curriculum goes on."""
 NBR_GENERATED = 100
 """Number of samples by which a sine curve is continued."""
 
@@ -49,6 +51,7 @@ class Settings:
     min_blank_separation_len: int | None = None
     num_digits: int | None = None
     recall_input: str | None = None
+    curriculum: float | None = None
 
     def name_cell(self) -> str:
         """The cell as people call it."""
@@ -78,6 +81,7 @@ TASK_DEFAULTS: dict[str, dict[str, Any]] = {
         "min_blank_separation_len": None,
         "num_digits": 9,
         "recall_input": "blank",
+        "curriculum": None,
     },
 }
 CELL_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -126,6 +130,26 @@ TRAINING_DEFAULTS: dict[tuple[str, str, str | None], Training] = {
     ),
 }
 
+GROWTH = 4.0
+"""The factor by which the largest number of blanks grows from stage to stage of a curriculum."""
+PASSED = 0.995
+"""The recall on the validation set from which on a stage of a curriculum is passed."""
+
+CURRICULUM_DEFAULTS: dict[str, Any] = {
+    "epochs": 100,
+    "batch_size": 50,
+    "train_size": 3200,
+    "optimizer": "adam",
+    "learning_rate": 0.02,
+    "decay": "lag",
+    "clip_norm": 1.0,
+    "min_blank_separation_len": 0,
+}
+"""What a curriculum changes of the defaults of every cell on the memory task.
+
+The epochs are those that a stage may take.
+"""
+
 
 def complete(given: Mapping[str, Any]) -> Settings:
     """The settings that are given, completed by the defaults for their task and cell.
@@ -146,28 +170,44 @@ def complete(given: Mapping[str, Any]) -> Settings:
                 f"{name_option(field.name)} does not apply to --task {given['task']} --cell"
                 f" {given['cell']}: leave it out"
             )
-    if given.get("chrono"):
-        if "forget_bias" in given:
-            raise SettingsError("--chrono sets the forget bias, too: leave out one of the two")
+    if given.get("chrono") and "forget_bias" in given:
+        raise SettingsError("--chrono sets the forget bias, too: leave out one of the two")
+    if {**defaults, **given}["chrono"]:
         defaults["forget_bias"] = None
     if given.get("match_params"):
         basic = TRAINING_DEFAULTS[given["task"], "basic", "linear"]
         defaults["hidden_size"] = basic.hidden_size
     settings = Settings(**{**defaults, **given})
+    _check(settings)
+    return settings
+
+
+def _check(settings: Settings) -> None:
+    """Raises a SettingsError for settings that do not fit together."""
     least, most = settings.min_blank_separation_len, settings.blank_separation_len
     if least is not None and least > most:
         raise SettingsError(
             f"--min-blank-separation-len ({least}) is more than --blank-separation-len ({most}):"
             " lower it"
         )
-    return settings
+    if settings.curriculum and not most:
+        raise SettingsError(
+            "--curriculum needs blanks that can grow in number: raise --blank-separation-len"
+        )
+    if settings.curriculum and settings.decay == "cosine":
+        raise SettingsError(
+            "--decay cosine needs a known number of steps, which --curriculum has not: use lag or"
+            " constant"
+        )
+    if settings.decay == "lag" and not settings.curriculum:
+        raise SettingsError("--decay lag is for --curriculum alone: use cosine or constant")
 
 
 def _get_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
     """A value for each field of `Settings`."""
     task, cell = given["task"], given["cell"]
     activation = given.get("activation", "linear") if cell == "basic" else None
-    return {
+    defaults = {
         **{
             field.name: None if field.default is dataclasses.MISSING else field.default
             for field in dataclasses.fields(Settings)
@@ -179,6 +219,11 @@ def _get_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
         "cell": cell,
         "towers": count_usable_cores(),
     }
+    if task == "memory" and given.get("curriculum"):
+        defaults |= CURRICULUM_DEFAULTS
+        if cell == "lstm" and "forget_bias" not in given:
+            defaults["chrono"] = True
+    return defaults
 
 
 def lengthen(saved: Settings, given: Mapping[str, Any]) -> Settings:
@@ -189,7 +234,7 @@ def lengthen(saved: Settings, given: Mapping[str, Any]) -> Settings:
     """
     given = {name: value for name, value in given.items() if value is not None}
     for name, value in given.items():
-        may_change = name == "epochs" and saved.decay == "constant"
+        may_change = name == "epochs" and saved.decay != "cosine"
         if not may_change and getattr(saved, name) != value:
             raise SettingsError(
                 f"cannot resume with {name_option(name)} {value}: the run was started with"

@@ -66,6 +66,7 @@ positive_int = _number(int, lambda number: number >= 1, "a whole number from 1")
 finite = _number(float, lambda number: True, "a finite number")
 not_negative = _number(float, lambda number: number >= 0, "a number from 0")
 share = _number(float, lambda number: 0 <= number <= 1, "a number from 0 to 1")
+above_one = _number(float, lambda number: number > 1, "a number above 1")
 positive = _number(float, lambda number: number > 0, "a positive number")
 
 
