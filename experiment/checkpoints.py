@@ -47,7 +47,13 @@ class Checkpoints:
         self._row_type = row_type
         with sess.graph.as_default():
             self._saver = tf.train.Saver(max_to_keep=1, save_relative_paths=True)
-        self._writer = tf.summary.FileWriter(os.fspath(folder), sess.graph) if tensorboard else None
+        # The name has the second alone; a short stage and the next one must not share a file.
+        suffix = f".{get_finished_epochs(folder) if resume else 0}"
+        self._writer = (
+            tf.summary.FileWriter(os.fspath(folder), sess.graph, filename_suffix=suffix)
+            if tensorboard
+            else None
+        )
 
     def restore(self) -> list[EpochMetrics]:
         """Restores the variables; returns the metrics so far, none in a new training.

@@ -149,7 +149,7 @@ def build_walk(
     get_loss: Callable[[list[tf.Tensor], tf.Tensor], tf.Tensor],
 ) -> Walk:
     """Adds a sequence's way through a network, and back, to the default graph."""
-    cell, output_wrapper, _ = network
+    cell, output_wrapper = network.cell, network.output_wrapper
     # Time comes first, then a batch of one sequence.
     x = tf.constant(sequence.x[:, np.newaxis, np.newaxis])
     labels = tf.constant(sequence.labels[:, np.newaxis, np.newaxis])

@@ -98,7 +98,7 @@ def test_stages_grow_to_the_last_by_no_more_than_the_factor(last, growth):
 def make_history(*stages):
     """A history of epochs, given by their stage and recall."""
     return [
-        StageMetrics(epoch, 1.0, 1.0, 0.1, blanks, recall)
+        StageMetrics(epoch, 1.0, 1.0, 0.1, 1.0, blanks, recall)
         for epoch, (blanks, recall) in enumerate(stages, 1)
     ]
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, NoReturn
 
 from grading.engine.losing import lose
 
-RUN_LIMIT = 5
+RUN_LIMIT = 10
 """Processor seconds for one run of a graph."""
-PART_LIMIT = 10
+PART_LIMIT = 30
 """Processor seconds for loading and running all graphs of a part."""
 WAITING = 3
 """How many seconds a run may take for each processor second that it may."""

@@ -36,7 +36,7 @@ from tests.corpus.entries import Entry
 
 SEED = 20261122
 """Seeds the judge's draws."""
-PART_LIMIT = 6.0
+PART_LIMIT = 10.0
 """Seconds for a part of a hostile submission."""
 
 

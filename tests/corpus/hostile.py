@@ -382,7 +382,7 @@ HOSTILE = [
         "fitted to the public tests alone",
         "d",
         body("d", _GREEDY_LSTM),
-        reason="random weights",
+        reason="not the cell's equation",
         alone=False,
     ),
     trick(
