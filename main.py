@@ -60,9 +60,6 @@ LONGEST_EXAMPLE = 80
 """Number of characters up to which a network's output on the memory task is printed."""
 OWN_FILES = ("rnn_cells/BasicRNNCell.py", "rnn_cells/MyLSTMCell.py", "train.py", "test.py")
 """The files that students write."""
-HOPELESS = 1.2
-"""A network has learned nothing whose error is so many times that of predicting 0, or whose
-accuracy is less than so many times that of a guess."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -326,21 +323,12 @@ def report(result: dict[str, Any], settings: Settings, out_dir: Path) -> str:
             f" {1 / settings.num_digits:.1%})",
             *_describe_lags(result, settings),
         ]
-    lines += map(_warn, [*_judge(result, settings), *result["remarks"]])
+    lines += map(_warn, result["remarks"])
     plots = [plot, "training.png", "inside.png"]
     if "not_drawn" in result:
         lines.append(f"not drawn            {result['not_drawn']}")
         plots.pop()
     return "\n".join([*lines, "plots                " + ", ".join(str(out_dir / p) for p in plots)])
-
-
-def _judge(result: dict[str, Any], settings: Settings) -> list[str]:
-    """Says so if a network has learned nothing."""
-    if settings.task == "sin" and result["continuation_mse"] > HOPELESS * 0.5:
-        return ["this network has learned nothing: always predicting 0 would be better"]
-    if settings.task == "memory" and result["recall_accuracy"] < HOPELESS / settings.num_digits:
-        return ["this network has learned to recall nothing: it is no better than a guess"]
-    return []
 
 
 def _describe_lags(result: dict[str, Any], settings: Settings) -> list[str]:

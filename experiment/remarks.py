@@ -6,7 +6,8 @@ whether the gradients are clipped, whoever wrote `train.get_train_op`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import tensorflow.compat.v1 as tf
 
@@ -20,6 +21,9 @@ APPLIED_BY = {
     "adam": ("Adam",),
 }
 """The end of the names of an optimizer's operations, `ApplyAdam` and `ResourceApplyAdam`."""
+HOPELESS = 1.2
+"""A network has learned nothing whose error is so many times that of predicting 0, or whose
+accuracy is less than so many times that of a guess."""
 NORM = "global_norm/global_norm"
 """The operation of `tf.global_norm`, by the end of its name."""
 
@@ -77,3 +81,12 @@ def check_solved(functions: Iterable[Callable | None]) -> None:
         if code is not None and "NotImplementedError" in code.co_names:
             gaps = (text for text in code.co_consts if str(text).startswith("part ("))
             raise NotImplementedError(next(gaps, f"{code.co_name} is not written yet"))
+
+
+def judge_result(result: Mapping[str, Any], settings: Settings) -> list[str]:
+    """Says so if a network has learned nothing."""
+    if settings.task == "sin" and result["continuation_mse"] > HOPELESS * 0.5:
+        return ["this network has learned nothing: always predicting 0 would be better"]
+    if settings.task == "memory" and result["recall_accuracy"] < HOPELESS / settings.num_digits:
+        return ["this network has learned to recall nothing: it is no better than a guess"]
+    return []

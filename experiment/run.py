@@ -18,7 +18,7 @@ from experiment.curriculum import StageMetrics, find_stage, get_stage_settings, 
 from experiment.evaluation import evaluate, get_validation_loss
 from experiment.folder import FolderError, RunFolder
 from experiment.model import Model, build_model, get_session_config
-from experiment.remarks import check_solved, find_remarks
+from experiment.remarks import check_solved, find_remarks, judge_result
 from experiment.settings import Settings
 from train import EpochMetrics, run_training
 
@@ -85,7 +85,7 @@ def run(
         "seconds": round(time.perf_counter() - started, 2),
         "train_loss": history[-1].train_loss,
         **measured,
-        "remarks": remarks,
+        "remarks": [*judge_result(measured, settings), *remarks],
         "versions": {"python": platform.python_version(), "tensorflow": tf.__version__},
     }
     folder.write_result(result)
