@@ -87,6 +87,8 @@ def judge_train_op(module: types.ModuleType, part: str, rng: np.random.Generator
     optimizers: list[Optimizer] | None = None
     for rates in RATES:
         with _Trainer(get_train_op, rates, rng) as trainer:
+            if trainer.creates_weights:
+                doubts.append("it creates a trainable variable")
             for rate in rates if isinstance(rates, tuple) else (rates,):
                 for norms in NORMS:
                     gradients = [_draw(rng, norm) for norm in norms]
@@ -120,17 +122,20 @@ class _Trainer:
                 tf.get_variable(f"w{k}", shape, initializer=tf.random_normal_initializer())
                 for k, shape in enumerate(SHAPES)
             ]
-            self._frozen = tf.get_variable("frozen", [2], trainable=False)
+            self._frozen = tf.get_variable(
+                "frozen", [2], initializer=tf.ones_initializer(), trainable=False
+            )
             self._slopes = [tf.placeholder(tf.float32, shape) for shape in SHAPES]
             self._coupling = tf.placeholder(tf.float32, [])
             terms = zip(self._variables, self._slopes, strict=True)
             loss = tf.add_n([tf.reduce_sum(variable * slope) for variable, slope in terms])
             # With a coupling, one variable's gradient depends on another's value.
             sums = [tf.reduce_sum(v) for v in self._variables]
-            loss += self._coupling * sums[0] * sums[1]
+            loss += self._coupling * sums[0] * sums[1] + tf.reduce_sum(tf.square(self._frozen))
             self._rate = tf.placeholder(tf.float32, []) if isinstance(rates, tuple) else rates
             with failing_is_wrong("building it"):
                 self._train_op = get_train_op(loss, self._rate)
+            self.creates_weights = len(tf.trainable_variables()) > len(SHAPES)
             self._initialise = tf.global_variables_initializer()
 
     def __enter__(self) -> _Trainer:

@@ -147,10 +147,13 @@ def _read_lstm(cell: CellInGraph) -> Sums:
                 )
                 for memory in (zeros, zeros + 1)
             )
-        for gate, opened in (("forget", c - without), ("output", h / np.tanh(c))):
+        kept, squashed = c - without, np.tanh(c)
+        # What is let out of an empty memory does not tell how far the gate is open.
+        let_out = np.where(np.abs(squashed) > 1e-3, h / np.where(squashed, squashed, 1), np.nan)
+        for gate, opened in (("forget", kept), ("output", let_out)):
             # A gate that is not between 0.0001 and 0.9999 has a sum of at least 9.
             opened = np.clip(opened.astype(np.float64), 1e-4, 1 - 1e-4)
             z = np.log(opened / (1 - opened))
-            spread = float(np.sqrt(np.square(z - z.mean(axis=0)).mean()))
+            spread = float(np.sqrt(np.nanmean(np.square(z - np.nanmean(z, axis=0)))))
             sums.append((f"the {gate} gate's weighted sum of the {what}", spread, SUMS))
     return sums
