@@ -41,6 +41,7 @@ class Network(NamedTuple):
 
     cell: RNNCell
     output_wrapper: RNNOutputWrapper
+    variables: list[tf.Variable]
     parameters: ParameterCount
 
 
@@ -128,7 +129,11 @@ def _build_input(settings: Settings, first_epoch: int) -> _Input:
     test_set = generate(TEST_SIZE, batch_size, training=False, **of_task)
     sets, sizes = [training_set, test_set], [settings.train_size, TEST_SIZE]
     if settings.curriculum:
-        of_task["purpose"] = data.VALIDATION
+        # The hardest sequences: those with the most blanks.
+        of_task |= {
+            "purpose": data.VALIDATION,
+            "min_blank_separation_len": settings.blank_separation_len,
+        }
         sets.append(generate(VALIDATION_SIZE, batch_size, training=False, **of_task))
         sizes.append(VALIDATION_SIZE)
     iterator = tf.data.Iterator.from_structure(
@@ -166,14 +171,17 @@ def build_network(settings: Settings, hidden_size: int) -> Network:
     if settings.cell == "basic":
         cell = BasicRNNCell(n_inp, hidden_size, activation=ACTIVATIONS[settings.activation])
     elif settings.chrono:
-        cell = MyLSTMCell(n_inp, hidden_size, chrono=max(2, get_sequence_length(settings)))
+        lag = get_sequence_length(settings) if settings.chrono is True else settings.chrono
+        cell = MyLSTMCell(n_inp, hidden_size, chrono=max(2, lag))
     else:
         cell = MyLSTMCell(n_inp, hidden_size, forget_bias=settings.forget_bias)
     in_cell = _count(tf.global_variables())
     output_wrapper = RNNOutputWrapper(hidden_size, n_out)
-    total = _count(tf.global_variables())
+    variables = tf.global_variables()
+    total = _count(variables)
     trainable = _count(tf.trainable_variables())
-    return Network(cell, output_wrapper, ParameterCount(in_cell, total - in_cell, trainable, total))
+    parameters = ParameterCount(in_cell, total - in_cell, trainable, total)
+    return Network(cell, output_wrapper, variables, parameters)
 
 
 def _count(variables: list[tf.Variable]) -> int:

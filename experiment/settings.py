@@ -40,7 +40,7 @@ class Settings:
     seed: int = 0
     activation: str | None = None
     forget_bias: float | None = None
-    chrono: bool | None = None
+    chrono: bool | int | None = None
     match_params: bool | None = None
     num_samples: int | None = None
     input_noise: float | None = None
@@ -130,12 +130,13 @@ TRAINING_DEFAULTS: dict[tuple[str, str, str | None], Training] = {
 
 GROWTH = 4.0
 """The factor by which the largest number of blanks grows from stage to stage of a curriculum."""
-PASSED = 0.998
+PASSED = 0.995
 """The recall on the validation set from which on a stage of a curriculum is passed."""
 
 CURRICULUM_DEFAULTS: dict[str, Any] = {
-    "epochs": 60,
+    "epochs": 100,
     "batch_size": 50,
+    "train_size": 3200,
     "optimizer": "adam",
     "learning_rate": 0.02,
     "decay": "lag",
