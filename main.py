@@ -42,6 +42,7 @@ from support.imports import without_keras
 from support.terminal import (
     Parser,
     above_one,
+    at_least_two,
     finite,
     natural,
     not_negative,
@@ -158,9 +159,12 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
     add("--forget-bias", type=finite, metavar="X", help="lstm only: initial forget bias")
     add(
         "--chrono",
-        action="store_const",
+        nargs="?",
         const=True,
-        help="lstm only: chrono initialisation for the sequence's length, not --forget-bias",
+        type=at_least_two,
+        metavar="LAG",
+        help="lstm only: chrono initialisation for a lag of LAG time steps, or for the sequence's"
+        " length (in a curriculum the default, for the first stage's); not with --forget-bias",
     )
     add(
         "--match-params",

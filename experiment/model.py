@@ -173,7 +173,8 @@ def build_network(settings: Settings, hidden_size: int) -> Network:
     if settings.cell == "basic":
         cell = BasicRNNCell(n_inp, hidden_size, activation=ACTIVATIONS[settings.activation])
     elif settings.chrono:
-        cell = MyLSTMCell(n_inp, hidden_size, chrono=max(2, get_sequence_length(settings)))
+        lag = get_sequence_length(settings) if settings.chrono is True else settings.chrono
+        cell = MyLSTMCell(n_inp, hidden_size, chrono=max(2, lag))
     else:
         cell = MyLSTMCell(n_inp, hidden_size, forget_bias=settings.forget_bias)
     in_cell = _count(tf.global_variables())

@@ -42,7 +42,7 @@ class Settings:
     seed: int = 0
     activation: str | None = None
     forget_bias: float | None = None
-    chrono: bool | None = None
+    chrono: bool | int | None = None
     match_params: bool | None = None
     num_samples: int | None = None
     input_noise: float | None = None

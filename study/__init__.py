@@ -3,6 +3,7 @@
     python -m study span            how recall falls with the lag, at equal numbers of parameters
     python -m study reach           the longest lag that each cell solves
     python -m study variable-lag    the same where each sequence has a lag of its own
+    python -m study curriculum      how recall falls with the lag if short lags are taught first
     python -m study sine            how fast a continued sine goes wrong, and what helps
     python -m study optimizers      which optimizer suits which cell and task
 

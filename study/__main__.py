@@ -37,6 +37,7 @@ QUESTIONS = {
     "span": Question(questions.answer_span, figures.plot_span),
     "reach": Question(questions.answer_reach, figures.plot_reach, side_by_side=False),
     "variable-lag": Question(questions.answer_variable_lag, figures.plot_variable_lag),
+    "curriculum": Question(questions.answer_curriculum, figures.plot_curriculum),
     "sine": Question(questions.answer_sine, figures.plot_sine),
     "optimizers": Question(questions.answer_optimizers, figures.plot_optimizers),
 }

@@ -25,6 +25,8 @@ LINES = {
     "LSTM, chrono": {"color": "tab:red", "linestyle": "--", "marker": "s"},
 }
 """How each cell is drawn; a figure's lines differ without colours, too."""
+SHORT_TO_LONG = (("0.75", "o"), ("0.6", "v"), ("0.45", "^"), ("0.25", "s"), ("0", "D"))
+"""The shade and the marker of each training, by the number of blanks it came to."""
 
 
 def plot_recall(rows: list[Row], path: Path, xlabel: str, title: str) -> None:
@@ -103,6 +105,61 @@ def plot_reach(rows: list[Row], path: Path) -> None:
     axes.minorticks_off()
     axes.legend()
     save(figure, path)
+
+
+def plot_curriculum(rows: list[Row], path: Path) -> None:
+    """A panel for each cell: recall against the lag, a line for each training. And the ablations.
+
+    A run that diverged recalls nothing.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 8), layout="constrained")
+    figure.suptitle("Recall against the lag after a curriculum")
+    *panels, ablations = figure.subplots(2, 3).flat
+    for model, axes in zip(questions.CURRICULUM_MODELS, panels, strict=True):
+        for trained, (shade, marker) in zip(questions.CURRICULUM_LAGS, SHORT_TO_LONG, strict=False):
+            runs = select(rows, model=model, trained=trained, variant=questions.AS_IT_IS)
+            curves = [dict(row["recall_by_lag"]) for row in runs if not row["diverged"]]
+            lags = sorted(curves[0]) if curves else []
+            recalls = [[curve[lag] for curve in curves] for lag in lags]
+            axes.plot(
+                lags,
+                [statistics.median(r) for r in recalls],
+                color=shade,
+                marker=marker,
+                label=f"up to {trained:,}",
+            )
+            axes.fill_between(
+                lags, [min(r) for r in recalls], [max(r) for r in recalls], color=shade, alpha=0.2
+            )
+        axes.axhline(1 / rows[0]["num_digits"], color="0.5", linewidth=0.8, linestyle=":")
+        axes.set_xscale("symlog", linthresh=1)
+        axes.set(title=model, ylim=(0, 1.02), xlabel="blanks")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+    for axes in figure.axes[::3]:
+        axes.set(ylabel="recall accuracy")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, title="trained", loc="outside lower center", ncols=len(labels))
+    _draw_ablations(ablations, rows)
+    save(figure, path)
+
+
+def _draw_ablations(axes: Axes, rows: list[Row]) -> None:
+    """A dot for each run, beside the name of its variant and the median number of updates."""
+    names = []
+    for place, variant in enumerate(questions.ABLATIONS):
+        runs = select(rows, model="LSTM, 62", trained=200, variant=variant)
+        recalls = [row.get("recall_accuracy", 0.0) for row in runs]
+        axes.plot(recalls, [place] * len(runs), "ko", fillstyle="none")
+        names.append(f"{variant}\n{statistics.median(row['updates'] for row in runs):,.0f} updates")
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.invert_yaxis()
+    axes.set(
+        title="LSTM, 62, up to 200 blanks: what matters",
+        xlabel="recall accuracy over all lags",
+        xlim=(0, 1.02),
+    )
 
 
 def plot_sine(rows: list[Row], path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from experiment.settings import NBR_GENERATED
+from experiment.settings import GROWTH, NBR_GENERATED
 from study.cases import (
     SEARCH_SEED,
     SEARCH_SHARE,
@@ -134,6 +134,67 @@ def answer_reach(run_all: RunAll) -> list[Row]:
     ]
 
 
+# --- curriculum -----------------------------------------------------------------------------------
+
+CURRICULUM = {"task": "memory", "curriculum": GROWTH}
+CURRICULUM_MODELS = {
+    "linear": {"cell": "basic", "activation": "linear"},
+    "tanh": {"cell": "basic", "activation": "tanh"},
+    "ReLU": {"cell": "basic", "activation": "relu"},
+    "LSTM, 62": {"cell": "lstm", "match_params": True},
+    "LSTM, 128": {"cell": "lstm"},
+}
+"""The cells of 128 units, and an LSTM with at most as many parameters as the basic ones."""
+CURRICULUM_LAGS = (5, 20, 100, 500, 1000)
+"""The largest numbers of blanks that are trained."""
+
+AS_IT_IS = "as it is"
+ABLATED = {**CURRICULUM, **CURRICULUM_MODELS["LSTM, 62"], "blank_separation_len": 200}
+"""The training that the variants change."""
+AT_ONCE = {
+    "curriculum": None,
+    "min_blank_separation_len": 0,
+    "chrono": True,
+    "learning_rate": 0.005,
+    "decay": "constant",
+    "epochs": 100,
+    "train_size": 3200,
+}
+"""Without a curriculum, with several times the updates that one takes."""
+ABLATIONS: dict[str, dict[str, Any]] = {
+    AS_IT_IS: {},
+    "no curriculum": AT_ONCE,
+    "forget bias 1": {"forget_bias": 1.0},
+    "forget bias 3": {"forget_bias": 3.0},
+    "chrono for the last stage": {"chrono": 217},
+    "constant rate": {"decay": "constant"},
+    "jumps by 40": {"curriculum": 40.0},
+    "fixed lags": {"min_blank_separation_len": 200},
+    "plain gradient descent": {"optimizer": "gradient_descent", "learning_rate": 1.0},
+}
+
+
+def answer_curriculum(run_all: RunAll) -> list[Row]:
+    """Recall against the lag after a curriculum, and what makes the curriculum work."""
+    trained = [
+        (
+            Case(
+                {"model": model, "trained": lag, "variant": AS_IT_IS},
+                {**CURRICULUM, **of_model, "blank_separation_len": lag},
+            ),
+            {},
+        )
+        for lag in reversed(CURRICULUM_LAGS)  # the longest take longest
+        for model, of_model in CURRICULUM_MODELS.items()
+    ]
+    ablated = [
+        (Case({"model": "LSTM, 62", "trained": 200, "variant": variant}, ABLATED), change)
+        for variant, change in ABLATIONS.items()
+    ]
+    runs = [run for case, change in (*trained, *ablated) for run in with_each_seed(case, change)]
+    return [{**row, "stage": "run"} for row in run_cases(run_all, runs)]
+
+
 # --- sine -----------------------------------------------------------------------------------------
 
 SINE_MODELS = {
@@ -152,7 +213,6 @@ SINE = {
     "decay": "cosine",
     "clip_norm": 1.0,
 }
-AS_IT_IS = "as it is"
 SINE_VARIANTS: dict[str, dict[str, Any]] = {
     AS_IT_IS: {},
     "constant learning rate": {"decay": "constant"},

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from experiment.settings import NBR_GENERATED, TEST_SIZE, Settings
+from experiment.folder import RunFolder
+from experiment.settings import NBR_GENERATED, PASSED, TEST_SIZE, Settings
 from support.errors import ExplainedError
 from support.executors import deferred_interrupts
 from support.files import replacing, write_json
@@ -26,7 +28,11 @@ from support.terminal import quiet_stderr
 if TYPE_CHECKING:
     import tensorflow.compat.v1 as tf
 
+    from experiment.curriculum import StageMetrics
     from experiment.model import Model
+
+RECALL_LAGS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1500, 2000)
+"""The numbers of blanks at which recall is measured after a curriculum."""
 
 LOSSES_IN_A_ROW = 3
 """The study ends if the workers are lost so often without finishing an experiment."""
@@ -50,26 +56,33 @@ def run_experiment(settings: dict[str, Any]) -> dict[str, Any]:
     Returns:
         Whether it `diverged`. If not, what it achieved: `test_loss`, and `recall_accuracy` (memory)
         or `continuation_mse` and `squared_errors`, the mean squared errors at each step of the
-        continuation (sin). Also `hidden_size`, `parameters`, `updates`, and the `seconds` of wall
-        clock for building, training and testing.
+        continuation (sin). After a curriculum, `recall_by_lag` at `RECALL_LAGS`, the `last_blanks`
+        that it came to, and whether that stage was `passed`. Also `hidden_size`, `parameters`,
+        `updates`, and the `seconds` of wall clock for building, training and testing.
     """
     os.environ["TQDM_DISABLE"] = "1"  # the study has a progress bar of its own
     with quiet_stderr(), without_keras():
-        from experiment.run import open_experiment
-        from train import DivergenceError, run_training
+        from experiment.run import open_trained
+        from train import DivergenceError
     start = time.perf_counter()
     settings = Settings(**settings)
-    with open_experiment(settings) as (sess, model):
+    models: list[Model] = []
+    nbr_epochs = settings.epochs
+    with tempfile.TemporaryDirectory() as path:
         try:
-            run_training(sess, settings.epochs, model.train_op, model.loss, model.it_train_init)
-            achieved = {"diverged": False, **_test(sess, model, settings)}
+            with open_trained(settings, RunFolder(Path(path)), announce=models.append) as trained:
+                sess, model, history = trained
+                nbr_epochs = len(history)
+                achieved = {"diverged": False, **_test(sess, model, settings)}
+                if settings.curriculum:
+                    achieved |= _test_lags(sess, model, settings, history[-1])
         except DivergenceError:
             achieved = {"diverged": True}
     return {
         **achieved,
-        "hidden_size": model.hidden_size,
-        "parameters": model.network.parameters.total,
-        "updates": settings.epochs * math.ceil(settings.train_size / settings.batch_size),
+        "hidden_size": models[0].hidden_size,
+        "parameters": models[0].network.parameters.total,
+        "updates": nbr_epochs * math.ceil(settings.train_size / settings.batch_size),
         "seconds": round(time.perf_counter() - start, 2),
     }
 
@@ -98,6 +111,19 @@ def _test(sess: tf.Session, model: Model, settings: Settings) -> dict[str, Any]:
         "test_loss": test.get_mean_loss(sess, model.loss, model.labels, model.it_test_init),
         "continuation_mse": float(errors.mean()),
         "squared_errors": errors.tolist(),
+    }
+
+
+def _test_lags(
+    sess: tf.Session, model: Model, settings: Settings, last_epoch: StageMetrics
+) -> dict[str, Any]:
+    from experiment.lags import measure_recall
+
+    recalls = measure_recall(sess, model.network, settings, RECALL_LAGS)
+    return {
+        "recall_by_lag": list(zip(RECALL_LAGS, recalls, strict=True)),
+        "last_blanks": last_epoch.blanks,
+        "passed": last_epoch.recall >= PASSED,
     }
 
 

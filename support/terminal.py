@@ -62,6 +62,7 @@ def add_executor_options(parser: argparse.ArgumentParser, things: str) -> None:
 
 
 natural = _number(int, lambda number: number >= 0, "a whole number from 0")
+at_least_two = _number(int, lambda number: number >= 2, "a whole number from 2")
 positive_int = _number(int, lambda number: number >= 1, "a whole number from 1")
 finite = _number(float, lambda number: True, "a finite number")
 not_negative = _number(float, lambda number: number >= 0, "a number from 0")

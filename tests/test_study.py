@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+import experiment.lags
 import experiment.model
 from experiment.model import build_network, match_hidden_size
 from experiment.settings import NBR_GENERATED, complete
@@ -33,10 +34,13 @@ TINY = {"epochs": 2, "train_size": 20, "batch_size": 10, "hidden_size": 4}
 def small_study(monkeypatch):
     """Makes the questions' experiments few and short."""
     monkeypatch.setattr(cases, "SEEDS", (0, 1))
-    for name in ("SPAN", "VARIABLE_LAG", "SINE", "OPTIMIZER_CASE"):
+    for name in ("SPAN", "VARIABLE_LAG", "CURRICULUM", "ABLATED", "SINE", "OPTIMIZER_CASE"):
         monkeypatch.setattr(questions, name, {**getattr(questions, name), **TINY})
     monkeypatch.setattr(questions, "SPAN_LAGS", (2, 4))
     monkeypatch.setattr(questions, "VARIABLE_LAGS", (2, 4))
+    monkeypatch.setattr(questions, "CURRICULUM_LAGS", (2, 4))
+    ablations = {questions.AS_IT_IS: {}, "no curriculum": {**questions.AT_ONCE, **TINY}}
+    monkeypatch.setattr(questions, "ABLATIONS", ablations)
     monkeypatch.setattr(questions, "SPAN_RATES", (0.001, 0.01))
     monkeypatch.setattr(questions, "VARIABLE_LAG_RATES", (0.001, 0.01))
     monkeypatch.setattr(questions, "SINE_RATES", (0.01,))
@@ -57,8 +61,10 @@ def invent(settings):
     """An experiment that takes no time; the larger the learning rate, the better."""
     rng = np.random.default_rng(int(1e6 * settings["learning_rate"]) + settings["seed"])
     common = {"diverged": False, "seconds": 60.0, "test_loss": 0.1 / settings["learning_rate"]}
+    if settings["curriculum"]:
+        common |= {"updates": 100, "recall_by_lag": [[0, 0.9], [4, rng.uniform()]]}
     if settings["task"] == "memory":
-        return {**common, "recall_accuracy": rng.uniform()}
+        return {"updates": 200, "recall_accuracy": rng.uniform(), **common}
     errors = rng.uniform(0.01, 0.1, NBR_GENERATED)
     mse = 0.1 / settings["learning_rate"]
     return {**common, "continuation_mse": mse, "squared_errors": errors.tolist()}
@@ -96,6 +102,18 @@ def test_an_experiment_tells_what_it_achieved(task, monkeypatch):
     else:
         assert len(achieved["squared_errors"]) == NBR_GENERATED
         assert achieved["continuation_mse"] == pytest.approx(np.mean(achieved["squared_errors"]))
+
+
+def test_an_experiment_with_a_curriculum_tells_of_its_lags(monkeypatch):
+    for module in (experiment.model, experiment.lags):
+        monkeypatch.setattr(module, "TEST_SIZE", 30)
+    monkeypatch.setattr("study.runner.RECALL_LAGS", (0, 3, 6))
+    achieved = run_experiment(draw_settings(curriculum=4.0, blank_separation_len=8, epochs=1))
+    assert achieved["updates"] == 2
+    assert (achieved["last_blanks"], achieved["passed"]) == (5, False)
+    lags, recalls = zip(*achieved["recall_by_lag"], strict=True)
+    assert lags == (0, 3, 6)
+    assert all(0 <= recall <= 1 for recall in recalls)
 
 
 def test_an_experiment_that_diverges_says_so():
