@@ -70,7 +70,11 @@ def run_experiment(settings: dict[str, Any]) -> dict[str, Any]:
     nbr_epochs = settings.epochs
     with tempfile.TemporaryDirectory() as path:
         try:
-            with open_trained(settings, RunFolder(Path(path)), announce=models.append) as trained:
+            with open_trained(
+                settings,
+                RunFolder(Path(path)),
+                announce=lambda model, remarks: models.append(model),
+            ) as trained:
                 sess, model, history = trained
                 nbr_epochs = len(history)
                 achieved = {"diverged": False, **_test(sess, model, settings)}
