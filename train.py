@@ -7,6 +7,7 @@ operation is its part f.
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -230,8 +231,10 @@ def run_training(
             history.append(metrics)
             if checkpoints:
                 checkpoints.keep(history)
-            # Without a terminal there is no bar. (What is not kept has nobody who waits for it.)
-            if checkpoints and bar.disable and time.monotonic() > said + SAY_EVERY:
+            # Without a terminal there is no bar. (Nobody waits for what is not kept, and who has
+            # a bar of their own sets TQDM_DISABLE.)
+            is_mute = not checkpoints or "TQDM_DISABLE" in os.environ
+            if bar.disable and not is_mute and time.monotonic() > said + SAY_EVERY:
                 said = time.monotonic()
                 loss = history[-1].train_loss
                 print(f"epoch {epoch}/{nbr_epochs}: loss {loss:.4g}", file=sys.stderr, flush=True)
