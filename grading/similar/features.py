@@ -20,6 +20,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from grading.similar.vocabulary import (
+    ASSOCIATIVE,
+    COMMON_NUMBERS,
+    COMMUTATIVE,
+    COMPOSED,
+    PIECES,
+    PLUMBING,
+    SIZES,
+    SYNONYMS,
+    TRANSPARENT,
+)
+
 MAX_SOURCE = 100_000
 """Characters of a file that are read."""
 MAX_STEPS = 50_000
@@ -28,52 +40,6 @@ MAX_DEPTH = 4
 """Calls within calls that are followed."""
 MAX_UNROLLED = 8
 """Elements of a list that is written out and gone through."""
-
-TRANSPARENT = (
-    *("identity", "cast", "to_float", "to_int64", "convert_to_tensor", "check_numerics", "Print"),
-    *("astype", "asarray", "array", "constant", "reshape", "squeeze", "expand_dims", "USub"),
-)
-"""Operations that leave their first operand as it is, for what is compared here."""
-PLUMBING = (
-    *("int", "float", "list", "tuple", "len", "range", "enumerate", "zip", "print", "super", "map"),
-    *("items", "values", "keys", "name_scope", "variable_scope", "as_default", "list_of", "bool"),
-)
-"""Functions that say nothing about a solution."""
-SYNONYMS = {
-    **dict.fromkeys(("add", "add_n", "Add", "bias_add"), "+"),
-    **dict.fromkeys(("multiply", "Mult"), "*"),
-    **dict.fromkeys(("subtract", "Sub"), "-"),
-    **dict.fromkeys(("divide", "truediv", "Div"), "/"),
-    **dict.fromkeys(("Compare", "equal", "not_equal", "greater", "less", "Eq"), "compare"),
-    **dict.fromkeys(("reduce_mean", "average"), "mean"),
-    **dict.fromkeys(("reduce_sum", "count_nonzero"), "sum"),
-    **dict.fromkeys(("normal", "standard_normal", "random_normal_initializer"), "random_normal"),
-    **dict.fromkeys(("uniform", "random_uniform_initializer"), "random_uniform"),
-    "truncated_normal_initializer": "truncated_normal",
-    "zeros_initializer": "zeros",
-    "get_variable": "Variable",
-    "MatMult": "matmul",
-    "Pow": "pow",
-    "sparse_categorical_crossentropy": "sparse_softmax_cross_entropy_with_logits",
-}
-"""Other names of operations."""
-PIECES = ("split", "unstack", "gather", "slice", "strided_slice", "item", "each", "Subscript")
-"""Ways to take a piece out of a value; they count as one, and a piece of a piece is a piece."""
-COMMUTATIVE = ("+", "*", "-", "compare")
-"""Operations whose operands have no order, for what is compared here."""
-ASSOCIATIVE = ("+", "*")
-"""Operations that are one with their operands of the same kind."""
-COMPOSED = {
-    "squared_difference": lambda make, a, b, *_: make("square", [make("-", [a, b])]),
-    "mean_squared_error": lambda make, a, b, *_: make(
-        "mean", [make("square", [make("-", [a, b])])]
-    ),
-    "xw_plus_b": lambda make, x, w, b, *_: make("+", [make("matmul", [x, w]), b]),
-    "relu_layer": lambda make, x, w, b, *_: make("relu", [make("+", [make("matmul", [x, w]), b])]),
-}
-"""Operations that are written as others."""
-COMMON_NUMBERS = (0, 1, 2)
-"""Numbers that say nothing."""
 
 
 class Value(NamedTuple):
@@ -98,6 +64,8 @@ RETURN = "return"
 """What a function returns, among its names."""
 LEAF = Value("x")
 """An input, a text, or anything else that is not followed."""
+SIZE = Value("size")
+"""The size of a value."""
 
 
 class Feature(NamedTuple):
@@ -340,8 +308,7 @@ class _Follower:
             case ast.JoinedStr():
                 return LEAF
             case ast.Attribute(value=ast.Name(id=owner), attr=name) if owner in names:
-                shape = _combine(name, [names[owner]]) if name in ("shape", "dtype") else LEAF
-                return self._attributes.get(name, shape)
+                return self._attributes.get(name, SIZE if name in SIZES else LEAF)
             case ast.Attribute(attr=name):
                 return self._attributes.get(name, Value(SYNONYMS.get(name, name)))
             case ast.Call():
@@ -355,6 +322,8 @@ class _Follower:
                 whole = self._evaluate(value, names)
                 return _take(whole, self._find_place(place, names))
             case ast.List(elts=elements) | ast.Tuple(elts=elements):
+                return _list([self._evaluate(element, names) for element in elements])
+            case ast.Dict(values=elements):
                 return _list([self._evaluate(element, names) for element in elements])
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 return self._evaluate(inner, names)
@@ -427,6 +396,8 @@ class _Follower:
             values.insert(0, self._evaluate(owner, names))
         elif name in names and names[name].op != "x":  # another name of a function
             name = names[name].op
+        if name in SIZES:
+            return SIZE
         if name in TRANSPARENT and values:
             return values[0]
         if name in PLUMBING:
@@ -444,14 +415,14 @@ class _Follower:
         op = SYNONYMS.get(op, op)
         if op in PIECES:
             return _take(next((value for value in operands if value.op != "x"), LEAF), None)
-        if op in COMPOSED and len(operands) > 2 - (
-            op in ("squared_difference", "mean_squared_error")
-        ):
-            return COMPOSED[op](lambda o, v: self._make(o, v, node), *operands)
+        if op in COMPOSED and len(operands) >= COMPOSED[op].nbr_operands:
+            return COMPOSED[op].write(lambda name, values: self._make(name, values, node), operands)
         if op == "matmul" and operands and operands[0].op == "concat":
             rows = [self._make(op, [row, *operands[1:]], node) for row in operands[0].terms]
             if rows:
                 return self._make("+", rows, node)
+        if op == "/" and [operand.op for operand in operands] == ["sum", "size"]:
+            op = "mean"
         value = _combine(op, operands)
         found = [
             op,
