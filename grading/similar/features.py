@@ -17,8 +17,20 @@ import ast
 import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
+
+from grading.similar.vocabulary import (
+    ASSOCIATIVE,
+    COMMON_NUMBERS,
+    COMMUTATIVE,
+    COMPOSED,
+    PIECES,
+    PLUMBING,
+    SIZES,
+    SYNONYMS,
+    TRANSPARENT,
+)
 
 MAX_SOURCE = 100_000
 """Characters of a file that are read."""
@@ -26,47 +38,45 @@ MAX_STEPS = 50_000
 """Expressions of a function that are followed."""
 MAX_DEPTH = 4
 """Calls within calls that are followed."""
-ORDER = 4
-"""Operations in a feature of the second kind."""
-
-TRANSPARENT = ("identity", "cast", "to_float", "convert_to_tensor", "check_numerics", "Print")
-"""Operations that leave their first operand as it is, for what is compared here."""
-PLUMBING = ("int", "float", "list", "tuple", "len", "range", "enumerate", "zip", "print", "super")
-"""Python's functions that say nothing about a solution."""
-SYNONYMS = {
-    **{
-        "add": "+",
-        "add_n": "+",
-        "Add": "+",
-        "bias_add": "+",
-        "multiply": "*",
-        "Mult": "*",
-        "MatMult": "matmul",
-    },
-    **{"subtract": "-", "Sub": "-", "divide": "/", "truediv": "/", "Div": "/", "Pow": "pow"},
-}
-"""Other names of operations."""
-PIECES = ("split", "unstack", "gather", "slice", "strided_slice", "item", "each", "Subscript")
-"""Ways to take a piece out of a value; they count as one, and a piece of a piece is a piece."""
-COMMUTATIVE = ("+", "*")
-"""Operations whose operands have no order."""
+MAX_UNROLLED = 8
+"""Elements of a list that is written out and gone through."""
 
 
 class Value(NamedTuple):
-    """A symbolic value: an operation, with two and with three levels of what it is made of."""
+    """A symbolic value: an operation, and what it is made of."""
 
     op: str
-    near: str
-    far: str
-    parts: tuple[Value, ...] = ()
-    """The elements, if it is a tuple or a list that is written out."""
+    operands: tuple[str, ...] = ()
+    """The operations that its operands come from."""
+    terms: tuple[Value, ...] = ()
+    """The operands of a sum or a product; the elements of a list that is written out."""
+    tag: str = ""
+    """Which piece of a larger value it is, and what was done to it since."""
+    number: float | None = None
+
+    @property
+    def near(self) -> str:
+        """The operation with its operands."""
+        return f"{self.op}({','.join(self.operands)})"[:200]
 
 
-LEAF = Value("x", "x", "x")
-"""An input, a number, a text, or anything else that is not followed."""
+RETURN = "return"
+"""What a function returns, among its names."""
+LEAF = Value("x")
+"""An input, a text, or anything else that is not followed."""
+SIZE = Value("size")
+"""The size of a value."""
 
 
-Features = Mapping[str, frozenset[tuple[str, int]]]
+class Feature(NamedTuple):
+    """Something that a program does."""
+
+    part: str
+    """The class or the function of the handout in which it does it."""
+    what: str
+
+
+Features = Mapping[Feature, frozenset[tuple[str, int]]]
 """Where each feature of a submission comes from: files, and lines counted from 1."""
 
 
@@ -75,15 +85,16 @@ class Given(NamedTuple):
 
     gaps: list[str]
     """The functions that students write."""
-    features: frozenset[str]
+    features: frozenset[Feature]
 
 
 def read_handout(files: Mapping[str, str]) -> dict[str, Given]:
     """What is given, from the handout's files."""
-    return {
-        name: Given(find_gaps(source), frozenset(f for f, _ in _follow_file(source, None)))
-        for name, source in files.items()
-    }
+    given = {}
+    for name, source in files.items():
+        gaps = find_gaps(source)
+        given[name] = Given(gaps, frozenset(f for f, _ in _follow_file(source, gaps)))
+    return given
 
 
 def list_features(files: Mapping[str, bytes], handout: Mapping[str, Given]) -> Features:
@@ -93,7 +104,7 @@ def list_features(files: Mapping[str, bytes], handout: Mapping[str, Given]) -> F
         files: What was handed in, by name.
         handout: What was handed out, by name.
     """
-    lines: dict[str, set[tuple[str, int]]] = defaultdict(set)
+    lines: dict[Feature, set[tuple[str, int]]] = defaultdict(set)
     for name, content in files.items():
         source = content[:MAX_SOURCE].decode("utf-8-sig", errors="replace")
         for feature, line in _follow_file(source, handout[name].gaps):
@@ -124,40 +135,45 @@ def _list_functions(tree: ast.AST, prefix: str = "") -> dict[str, ast.FunctionDe
     return found
 
 
-def _follow_file(source: str, wanted: Iterable[str] | None) -> Iterator[tuple[str, int]]:
-    """The features of some functions of a file, or of all, with their lines."""
+def _follow_file(source: str, gaps: Iterable[str]) -> Iterator[tuple[Feature, int]]:
+    """The features of some functions of a file, with their lines."""
     try:
-        functions = _list_functions(ast.parse(source.replace("\0", "")))
+        tree = ast.parse(source.replace("\0", ""))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        yield from _order(_find_words(source))
+        for what, line in _find_words(source):
+            yield Feature("", what), line
         return
+    functions = _list_functions(tree)
     attributes: dict[str, Value] = {}
-    names = functions if wanted is None else [name for name in wanted if name in functions]
-    if not names:  # the student has moved or renamed them
-        names = functions
-    for name in names:
-        follower = _Follower(functions, attributes)
+    # A student may have moved or renamed them.
+    for name in [name for name in gaps if name in functions] or functions:
+        follower = _Follower(functions, _list_tables(tree), attributes)
         with contextlib.suppress(RecursionError, _TooLongError):
             follower.run(functions[name], {})
-        yield from follower.features
-        yield from _order(follower.operations)
+        for what, line in follower.features:
+            yield Feature(name.partition(".")[0], what), line
 
 
-def _order(operations: list[tuple[str, int]]) -> Iterator[tuple[str, int]]:
-    for start in range(len(operations) - ORDER + 1):
-        part = operations[start : start + ORDER]
-        feature = " ".join(op for op, _ in part)
-        for _, line in part:
-            yield feature, line
+def _list_tables(tree: ast.Module) -> dict[str, dict[str, ast.expr]]:
+    """The dictionaries of a module, for what is called out of them."""
+    return {
+        target.id: {
+            key.value: value
+            for key, value in zip(node.value.keys, node.value.values, strict=True)
+            if isinstance(key, ast.Constant)
+        }
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
 
 
-def _find_words(source: str) -> list[tuple[str, int]]:
+def _find_words(source: str) -> Iterator[tuple[str, int]]:
     """What is called and computed in a source that is not Python."""
-    return [
-        (SYNONYMS.get(match[1] or match[0], match[1] or match[0]), number)
-        for number, line in enumerate(source.splitlines(), start=1)
-        for match in re.finditer(r"(\w+)\s*\(|[-+*/@]", line.partition("#")[0][:400])
-    ]
+    for number, line in enumerate(source.splitlines(), start=1):
+        for match in re.finditer(r"(\w+)\s*\(|[-+*/@]", line.partition("#")[0][:400]):
+            yield SYNONYMS.get(match[1] or match[0], match[1] or match[0]), number
 
 
 class _TooLongError(Exception):
@@ -167,25 +183,37 @@ class _TooLongError(Exception):
 class _Follower:
     """Follows a function with symbols in place of values."""
 
-    def __init__(self, functions: Mapping[str, ast.FunctionDef], attributes: dict[str, Value]):
+    def __init__(
+        self,
+        functions: Mapping[str, ast.FunctionDef],
+        tables: Mapping[str, Mapping[str, ast.expr]],
+        attributes: dict[str, Value],
+    ):
         self._functions = {name.rpartition(".")[2]: node for name, node in functions.items()}
+        self._closures: dict[str, dict[str, Value]] = {}
+        self._tables = tables
         self._attributes = attributes
         self._stack: list[ast.AST] = []
         self._steps = 0
         self.features: list[tuple[str, int]] = []
-        self.operations: list[tuple[str, int]] = []
 
     def run(self, function: ast.FunctionDef | ast.Lambda, arguments: dict[str, Value]) -> Value:
         """Follows a function that is called; returns what it returns last."""
         self._stack.append(function)
-        names = dict(arguments)
+        names = {name: value for name, value in arguments.items() if name != RETURN}
         if isinstance(function, ast.Lambda):
             result = self._evaluate(function.body, names)
         else:
             self._follow(function.body, names)
-            result = names.get("return", LEAF)
+            result = names.get(RETURN, LEAF)
         self._stack.pop()
         return result
+
+    def _run(self, function: ast.FunctionDef | ast.Lambda, arguments: dict[str, Value]) -> Value:
+        """Follows a function within a function, unless that leads too deep."""
+        if function in self._stack or len(self._stack) >= MAX_DEPTH:
+            return LEAF
+        return self.run(function, arguments)
 
     def _follow(self, statements: list[ast.stmt], names: dict[str, Value]) -> None:
         for statement in statements:
@@ -194,8 +222,10 @@ class _Follower:
     def _step(self, statement: ast.stmt, names: dict[str, Value]) -> None:
         self._count()
         match statement:
-            case ast.FunctionDef():
-                self._functions[statement.name] = statement
+            case ast.FunctionDef(name=name):
+                self._functions[name], self._closures[name] = statement, names
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda() as function):
+                self._functions[name], self._closures[name] = function, names
             case ast.Import() | ast.ImportFrom() | ast.Assert() | ast.Raise() | ast.ClassDef():
                 pass
             case ast.Expr(value=ast.Constant()):
@@ -209,16 +239,18 @@ class _Follower:
             case ast.AugAssign():
                 old = self._evaluate(statement.target, names)
                 new = self._evaluate(statement.value, names)
-                if new.parts:  # a list grows
+                if new.op == "list":  # it grows
                     self._bind(statement.target, new, names)
                     return
                 op = type(statement.op).__name__
                 self._bind(statement.target, self._make(op, [old, new], statement), names)
             case ast.Return(value=value) if value is not None:
-                names["return"] = self._evaluate(value, names)
+                names[RETURN] = self._evaluate(value, names)
             case ast.For():
-                self._bind(statement.target, self._each(statement.iter, names), names)
-                self._follow([*statement.body, *statement.orelse], names)
+                for value in self._each(statement.iter, names):
+                    self._bind(statement.target, value, names)
+                    self._follow(statement.body, names)
+                self._follow(statement.orelse, names)
             case _:
                 self._step_into(statement, names)
 
@@ -244,16 +276,20 @@ class _Follower:
             case ast.Attribute(value=ast.Name(), attr=name):
                 self._attributes[name] = value
             case ast.Tuple(elts=elements) | ast.List(elts=elements):
-                known = value.parts if len(value.parts) == len(elements) else ()
-                parts = known or [_combine("item", [value])] * len(elements)
-                for element, part in zip(elements, parts, strict=True):
+                known = value.terms if value.op == "list" else ()
+                if len(known) != len(elements):
+                    known = [_take(value, number) for number in range(len(elements))]
+                for element, part in zip(elements, known, strict=True):
                     self._bind(element, part, names)
             case ast.Starred(value=inner):
                 self._bind(inner, value, names)
 
-    def _each(self, iterated: ast.expr, names: dict[str, Value]) -> Value:
+    def _each(self, iterated: ast.expr, names: dict[str, Value]) -> Sequence[Value]:
+        """What a loop goes through: the elements if they are known, or one for all."""
         value = self._evaluate(iterated, names)
-        return value if value is LEAF else _combine("each", [value])
+        if value.op == "list" and 0 < len(value.terms) <= MAX_UNROLLED:
+            return value.terms
+        return [_take(value, None)]
 
     def _count(self) -> None:
         self._steps += 1
@@ -263,69 +299,141 @@ class _Follower:
     def _evaluate(self, node: ast.expr, names: dict[str, Value]) -> Value:
         self._count()
         match node:
+            case ast.Name(id=name) if name in self._closures and name not in names:
+                return self._run(self._functions[name], self._closures[name])
             case ast.Name(id=name):
                 return names.get(name, LEAF)
-            case ast.Constant() | ast.JoinedStr():
+            case ast.Constant(value=value):
+                return self._read_number(value, node)
+            case ast.JoinedStr():
                 return LEAF
             case ast.Attribute(value=ast.Name(id=owner), attr=name) if owner in names:
-                shape = _combine(name, [names[owner]]) if name in ("shape", "dtype") else LEAF
-                return self._attributes.get(name, shape)
+                return self._attributes.get(name, SIZE if name in SIZES else LEAF)
             case ast.Attribute(attr=name):
-                return self._attributes.get(name, _combine(name, []))
+                return self._attributes.get(name, Value(SYNONYMS.get(name, name)))
             case ast.Call():
                 return self._call(node, names)
             case ast.BinOp(left=left, op=op, right=right):
                 operands = [self._evaluate(left, names), self._evaluate(right, names)]
                 return self._make(type(op).__name__, operands, node)
             case ast.ListComp() | ast.GeneratorExp() | ast.SetComp():
-                for generator in node.generators:
-                    self._bind(generator.target, self._each(generator.iter, names), names)
-                return _combine("list", [self._evaluate(node.elt, names)])
-            case ast.Subscript(value=value):
-                return self._make("Subscript", [self._evaluate(value, names)], node)
+                return self._comprehend(node, names)
+            case ast.Subscript(value=value, slice=place):
+                whole = self._evaluate(value, names)
+                return _take(whole, self._find_place(place, names))
             case ast.List(elts=elements) | ast.Tuple(elts=elements):
-                values = [self._evaluate(element, names) for element in elements]
-                return _combine("list", values)._replace(parts=tuple(values)) if values else LEAF
+                return _list([self._evaluate(element, names) for element in elements])
+            case ast.Dict(values=elements):
+                return _list([self._evaluate(element, names) for element in elements])
+            case ast.UnaryOp(op=ast.USub(), operand=inner):
+                return self._evaluate(inner, names)
             case ast.Starred(value=inner) | ast.NamedExpr(value=inner):
                 return self._evaluate(inner, names)
             case ast.Lambda():
-                return self.run(node, names) if len(self._stack) < MAX_DEPTH else LEAF
+                return self._run(node, names)
             case _:
                 children = [c for c in ast.iter_child_nodes(node) if isinstance(c, ast.expr)]
                 values = [self._evaluate(child, names) for child in children]
                 return self._make(type(node).__name__, values, node)
 
+    def _read_number(self, value: object, node: ast.expr) -> Value:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return LEAF
+        if value not in COMMON_NUMBERS:
+            self.features.append((f"{float(value):g}", node.lineno))
+        return LEAF._replace(number=value)
+
+    def _comprehend(self, node: ast.expr, names: dict[str, Value]) -> Value:
+        first, *others = node.generators
+        values = []
+        for value in self._each(first.iter, names):
+            self._bind(first.target, value, names)
+            for generator in others:
+                self._bind(generator.target, self._each(generator.iter, names)[0], names)
+            values.append(self._evaluate(node.elt, names))
+        return _list(values)
+
+    def _find_place(self, place: ast.expr, names: dict[str, Value]) -> float | None:
+        """Which piece is taken: the k of `z[k]` and of `z[:, k * n : (k + 1) * n]`."""
+        if isinstance(place, ast.Tuple) and place.elts:
+            place = place.elts[-1]
+            if not isinstance(place, ast.Slice):
+                return None
+        match place:
+            case ast.Slice(lower=None, upper=None):
+                return None
+            case ast.Slice(lower=None):
+                return 0
+            case ast.Slice(lower=ast.BinOp(left=left, op=ast.Mult(), right=right)):
+                numbers = [self._evaluate(side, names).number for side in (left, right)]
+                return next((number for number in numbers if number is not None), None)
+            case ast.Slice():
+                return 1
+        return self._evaluate(place, names).number
+
     def _call(self, node: ast.Call, names: dict[str, Value]) -> Value:
         function = node.func
+        match function:
+            case ast.Subscript(value=ast.Name(id=table), slice=ast.Constant(value=key)):
+                function = self._tables.get(table, {}).get(key, function)
+        values = [self._evaluate(argument, names) for argument in node.args]
+        keywords = {k.arg: self._evaluate(k.value, names) for k in node.keywords}
+        self._note_flags(node)
         name = getattr(function, "attr", getattr(function, "id", "call"))
         owner = getattr(function, "value", None)
         of_module = owner is not None and _is_module(owner, names)
         called = None if of_module else self._functions.get(name)
-        values = [self._evaluate(argument, names) for argument in node.args]
-        keywords = {k.arg: self._evaluate(k.value, names) for k in node.keywords}
-        if called is not None and called not in self._stack and len(self._stack) < MAX_DEPTH:
-            return self.run(called, {**_bind_parameters(called, values), **keywords})
+        if isinstance(function, ast.Lambda):  # out of a table
+            called = function
+        if called is not None:
+            outer = self._closures.get(name, {})
+            return self._run(called, {**outer, **_bind_parameters(called, values), **keywords})
         values += keywords.values()
         if owner is not None and not of_module:
-            if name == "append" and isinstance(owner, ast.Name):
-                names[owner.id] = _combine("list", values)
+            if name == "append" and isinstance(owner, (ast.Name, ast.Attribute)):
+                self._bind(owner, _list(values), names)
                 return LEAF
             values.insert(0, self._evaluate(owner, names))
-        elif name in names and names[name].near.endswith("()"):  # another name of a function
+        elif name in names and names[name].op != "x":  # another name of a function
             name = names[name].op
+        if name in SIZES:
+            return SIZE
         if name in TRANSPARENT and values:
             return values[0]
         if name in PLUMBING:
             return next((value for value in values if value is not LEAF), LEAF)
         return self._make(name, values, node)
 
+    def _note_flags(self, node: ast.Call) -> None:
+        for keyword in node.keywords:
+            if isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, bool):
+                flag = f"{keyword.arg}={keyword.value.value}"
+                self.features.append((flag, node.lineno))
+
     def _make(self, op: str, operands: list[Value], node: ast.AST) -> Value:
         """The value of an operation; its features are written down."""
+        op = SYNONYMS.get(op, op)
+        if op in PIECES:
+            return _take(next((value for value in operands if value.op != "x"), LEAF), None)
+        if op in COMPOSED and len(operands) >= COMPOSED[op].nbr_operands:
+            return COMPOSED[op].write(lambda name, values: self._make(name, values, node), operands)
+        if op == "matmul" and operands and operands[0].op == "concat":
+            rows = [self._make(op, [row, *operands[1:]], node) for row in operands[0].terms]
+            if rows:
+                return self._make("+", rows, node)
+        if op == "/" and [operand.op for operand in operands] == ["sum", "size"]:
+            op = "mean"
         value = _combine(op, operands)
-        if any(value is operand for operand in operands):  # a piece of a piece
-            return value
-        self.features += [(value.near, node.lineno), (value.far, node.lineno)]
-        self.operations.append((value.op, node.lineno))
+        found = [
+            op,
+            value.near,
+            *(f"{op} < {operand.near}" for operand in operands if operand.operands),
+        ]
+        found += [f"{op} < {operand.op}" for operand in operands if operand.op != "x"]
+        tags = sorted(operand.tag for operand in operands if operand.tag)
+        if tags:
+            found.append(f"{op} of {' and '.join(tags)}")
+        self.features += [(what, node.lineno) for what in found]
         return value
 
 
@@ -343,15 +451,33 @@ def _bind_parameters(
     return dict(zip((name for name in parameters if name != "self"), values, strict=False))
 
 
+def _take(value: Value, number: float | None) -> Value:
+    """A piece of a value; a piece of a piece is a piece."""
+    if value.op == "list" and value.terms:
+        known = isinstance(number, int) and -len(value.terms) <= number < len(value.terms)
+        return value.terms[number if known else 0]
+    if value is LEAF or value.op == "piece" and number is None:
+        return value if value is not LEAF else Value("piece")
+    tag = f"{number:g}" if number is not None and value.operands else ""
+    operands = value.operands if value.op == "piece" else (value.op,)
+    return Value("piece", operands, tag=tag)
+
+
+def _list(values: list[Value]) -> Value:
+    return Value("list", tuple(value.op for value in values)[:1], tuple(values)) if values else LEAF
+
+
 def _combine(op: str, operands: list[Value]) -> Value:
-    op = SYNONYMS.get(op, op)
-    if op in PIECES:
-        first = next((value for value in operands if value is not LEAF), LEAF)
-        if first.op == "piece":
-            return first
-        op, operands = "piece", [first]
+    if op in ASSOCIATIVE:
+        operands = [
+            term for value in operands for term in (value.terms if value.op == op else [value])
+        ]
+    ops = [value.op for value in operands]
     if op in COMMUTATIVE:
-        operands = sorted(operands, key=lambda value: value[:3])
-    near = ",".join(value.op for value in operands)
-    far = ",".join(value.near for value in operands)
-    return Value(op, f"{op}({near})"[:200], f"{op}({far})"[:400])
+        ops.sort()
+    tags = [value.tag for value in operands if value.tag]
+    tag = "" if len(tags) != 1 or op == "*" else tags[0] if op == "+" else f"{op} {tags[0]}"
+    terms = operands if op in ASSOCIATIVE else ()
+    if op == "concat":
+        terms = next((value.terms for value in operands if value.op == "list"), ())
+    return Value(op, tuple(ops), tuple(terms), tag[:100])

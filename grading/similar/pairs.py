@@ -1,25 +1,29 @@
 """Which two groups share what hardly anybody else has.
 
-A feature counts fully if few groups have it, and not at all if many do: what everybody writes is no
-evidence. Two groups are as alike as the part of their features that they share, of the group that
-has fewer. Short works are never alike: there are few ways to write them.
+A feature counts by its surprise: the logarithm of how rare it is in the class. What many have is no
+evidence. Each part of the exercise is compared alone, by what both groups share of what they have.
+Two groups are as alike as their parts on average: two who solve one part alike by chance seldom do
+so in all. Parts that nearly everybody solves alike hardly count.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from grading.similar.features import Features
+import numpy as np
 
-FEW = (6, 0.1)
-"""A feature of so many groups counts fully: a number, or a part of the class if that is more."""
-MANY = (12, 0.4)
-"""A feature of so many groups does not count."""
-SHORT = 120
-"""Features of a work that is too short to be compared by its share alone."""
+from grading.similar.features import Feature, Features
+
+MANY = 0.4
+"""A feature that so many of the groups have does not count."""
+SMALL_CLASS = 20
+"""In a smaller class a feature is as rare as it would be among so many groups."""
+TELLING = 20.0
+"""Surprise, in nats, from which a part counts fully."""
+LEAST_PARTS = 3
+"""Two groups must be alike in so many parts at least."""
 ALIKE = 0.5
 """How alike two works are that are listed."""
 
@@ -31,7 +35,7 @@ class Pair(NamedTuple):
     second: str
     alike: float
     """From 0 to 1."""
-    shared: frozenset[str]
+    shared: frozenset[Feature]
     """The features that both have, and that count."""
 
 
@@ -42,26 +46,37 @@ def find_pairs(works: Mapping[str, Features], least: float = ALIKE) -> list[Pair
         works: The features of each group's work, by its name.
         least: From 0 to 1.
     """
-    owners: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(works):
-        for feature in works[name]:
-            owners[feature].append(name)
-    weights = {f: _weigh(len(names), len(works)) for f, names in owners.items()}
-    sizes = {name: sum(weights[f] for f in work) for name, work in works.items()}
-    common: Counter[tuple[str, str]] = Counter()
-    for feature, names in owners.items():
-        if weights[feature]:
-            for pair in itertools.combinations(names, 2):
-                common[pair] += weights[feature]
+    names = sorted(works)
+    features = weigh_features(works)
+    parts: dict[str, list[Feature]] = defaultdict(list)
+    for feature in features:
+        parts[feature.part].append(feature)
+    weighted = np.zeros((len(names), len(names)))
+    counted = np.zeros_like(weighted)
+    for part in parts.values():
+        has = np.array([[feature in works[name] for feature in part] for name in names], float)
+        shared = (has * [features[feature] for feature in part]) @ has.T
+        own = np.diag(shared)
+        mean = np.maximum((own[:, None] + own) / 2, np.finfo(float).tiny)
+        counts = np.minimum(1, mean / TELLING)
+        weighted += counts * shared / mean
+        counted += counts
+    alike = weighted / np.maximum(LEAST_PARTS, counted)
     pairs = []
-    for (first, second), weight in common.items():
-        alike = weight / max(SHORT, min(sizes[first], sizes[second]))
-        if alike >= least:
-            both = works[first].keys() & works[second].keys()
-            pairs.append(Pair(first, second, alike, frozenset(f for f in both if weights[f] > 0)))
+    for row, column in np.argwhere(np.triu(alike >= least, k=1)):
+        first, second = names[row], names[column]
+        both = features.keys() & works[first].keys() & works[second].keys()
+        pairs.append(Pair(first, second, float(alike[row, column]), frozenset(both)))
     return sorted(pairs, key=lambda pair: (-pair.alike, pair.first, pair.second))
 
 
-def _weigh(nbr_owners: int, nbr_works: int) -> float:
-    few, many = (max(number, part * nbr_works) for number, part in (FEW, MANY))
-    return min(1.0, max(0.0, (many - nbr_owners) / (many - few)))
+def weigh_features(works: Mapping[str, Features]) -> dict[Feature, float]:
+    """The weights of the features that count: their surprise, in nats."""
+    owners = Counter(feature for work in works.values() for feature in work)
+    solved = Counter(part for work in works.values() for part in {f.part for f in work})
+    few = {part: MANY * max(SMALL_CLASS, number) for part, number in solved.items()}
+    return {
+        feature: float(np.log(few[feature.part] / number))
+        for feature, number in owners.items()
+        if number < few[feature.part]
+    }
