@@ -2,6 +2,8 @@
 
     python main.py --cell lstm --task sin        continues sine curves
     python main.py --cell basic --task memory    recalls digits after a lag
+    python main.py --cell lstm --task memory --blank-separation-len 1000 --curriculum
+                                                 recalls them after any lag up to 1,000
 
 See `python main.py --help`. TensorFlow is imported only when the command line is right.
 """
@@ -25,6 +27,7 @@ from experiment.folder import RunFolder
 from experiment.memory import check_memory
 from experiment.settings import (
     CELL_DEFAULTS,
+    CURRICULUM_DEFAULTS,
     GROWTH,
     NBR_GENERATED,
     PASSED,
@@ -141,7 +144,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--resume",
         action="store_true",
         help="continue from the last checkpoint in the directory, with its settings; at a"
-        " constant learning rate, you can give more --epochs",
+        " constant learning rate and in a curriculum, you can give more --epochs",
     )
     add("--tensorboard", action="store_true", help="write summaries for TensorBoard, too")
     add("--debug", action="store_true", help="show the traceback of an error")
@@ -177,7 +180,12 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("training").add_argument
-    add("--epochs", type=positive_int, metavar="N", help="passes over the training set")
+    add(
+        "--epochs",
+        type=positive_int,
+        metavar="N",
+        help="passes over the training set; in a curriculum, the most that a stage may take",
+    )
     size = Settings.train_size
     add("--train-size", type=positive_int, metavar="N", help=f"sequences per epoch ({size})")
     add("--batch-size", type=positive_int, metavar="N", help="sequences per training step")
@@ -187,7 +195,11 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         help="how a step follows from the clipped gradient",
     )
     add("--learning-rate", type=positive, metavar="X", help="learning rate of the first step")
-    add("--decay", choices=("constant", "cosine", "lag"), help="how the learning rate changes")
+    add(
+        "--decay",
+        choices=("constant", "cosine", "lag"),
+        help="how the learning rate changes; lag: it falls from stage to stage of a curriculum",
+    )
     add("--clip-norm", type=positive, metavar="X", help="largest global norm of the gradient")
     add(
         "--towers",
@@ -261,7 +273,12 @@ def _describe_defaults() -> str:
         "  ".join(f"{entry:<{width}}" for entry, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     )
-    return "defaults:\n  " + "\n  ".join(table)
+    in_curriculum = ", ".join(f"{name} {value}" for name, value in CURRICULUM_DEFAULTS.items())
+    return (
+        "defaults:\n  "
+        + "\n  ".join(table)
+        + f"\nwith --curriculum:\n  {in_curriculum}, and --chrono unless there is a --forget-bias"
+    )
 
 
 def resolve_settings(

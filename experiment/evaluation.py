@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow.compat.v1 as tf
 from matplotlib.figure import Figure
@@ -19,6 +20,11 @@ from experiment.settings import MONITORED_SIZE, NBR_GENERATED, PASSED, TEST_SIZE
 from support.errors import ExplainedError
 from support.files import replacing
 from train import EpochMetrics
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from experiment.curriculum import StageMetrics
 
 
 class UnboundedOutputError(ExplainedError):
@@ -52,7 +58,8 @@ def evaluate(
             "the trained network's output grows without bound in the test: start again with a"
             " lower --learning-rate, or more --epochs"
         )
-    plot_training(history, settings, out_dir, measured.get("memoryless_loss"))
+    memoryless_loss = None if settings.curriculum else measured.get("memoryless_loss")
+    plot_training(history, settings, out_dir, memoryless_loss)
     if why_not := draw_inside(sess, model, settings, out_dir):
         measured["not_drawn"] = f"inside.png: {why_not}"
     return measured
@@ -196,7 +203,30 @@ def plot_training(
     norm_panel.axhline(clip_norm, color="0.5", linestyle="--", label=f"clipping norm {clip_norm:g}")
     norm_panel.set(xlabel="epoch", ylabel="gradient norm")
     norm_panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if settings.curriculum:
+        _mark_stages(loss_panel, norm_panel, history)
     for axes in (loss_panel, norm_panel):
         axes.legend()
     with replacing(out_dir / "training.png") as path:
         figure.savefig(path, dpi=150)
+
+
+def _mark_stages(loss_panel: Axes, norm_panel: Axes, history: list[StageMetrics]) -> None:
+    """A line where each stage of a curriculum begins, with its largest number of blanks."""
+    label = "a stage begins: up to so many blanks"
+    for blanks, rows in itertools.groupby(history, key=lambda row: row.blanks):
+        start = next(rows).epoch - 0.5
+        for axes in (loss_panel, norm_panel):
+            axes.axvline(
+                start, color="0.6", linewidth=0.8, label=label if axes is loss_panel else None
+            )
+        loss_panel.annotate(
+            f"{blanks:,}",
+            (start, 1),
+            xycoords=loss_panel.get_xaxis_transform(),
+            xytext=(3, -4),
+            textcoords="offset points",
+            rotation=90,
+            verticalalignment="top",
+        )
+        label = None  # once is enough for the legend

@@ -181,16 +181,26 @@ def plot_recall_by_lag(
     axes.axhline(
         chance, color="black", linestyle="--", label=f"chance (1 of {settings.num_digits} digits)"
     )
-    axes.set_xscale("symlog", linthresh=1)
+    longest = settings.blank_separation_len
+    for lag in (longest, 2 * longest):
+        recall = recalls[lags.index(lag)]
+        axes.annotate(
+            f"{recall:.1%}",
+            (lag, recall),
+            xytext=(0, -18 if recall > 0.5 else 10),
+            textcoords="offset points",
+            horizontalalignment="center",
+        )
+    axes.set_xscale("function", functions=(np.log1p, np.expm1))  # as a logarithm, but it shows 0
     axes.set(
         title=f"Memory task, {settings.name_cell()} cell: recall against the lag",
         xlabel="blanks between the digits and the delimiter",
         ylabel="recall accuracy",
-        ylim=(0, 1.02),
-        xlim=(0, max(lags) * 1.1),
+        ylim=(0, 1.04),
+        xlim=(0, max(lags) * 1.4),
     )
-    axes.set_xticks(lags, [f"{lag:,}" for lag in lags])
-    axes.minorticks_off()
+    shown = [lag for lag in lags if lag <= longest / 1.5 or lag in (longest, 2 * longest)]
+    axes.set_xticks(shown, [f"{lag:,}" for lag in shown])
     figure.legend(loc="outside lower center", ncols=3)
     with replacing(out_dir / "recall.png") as path:
         figure.savefig(path, dpi=150)
