@@ -10,8 +10,8 @@ from grading.__main__ import main as command_line
 from grading.classroom.graded import CODE
 from grading.engine.parts import LSTM
 from grading.similar import features
-from grading.similar.features import Given, list_features, read_handout
-from grading.similar.pairs import SHORT, find_pairs
+from grading.similar.features import Feature, Given, list_features, read_handout
+from grading.similar.pairs import LEAST_PARTS, TELLING, find_pairs
 from tests.corpus.copies import list_styles, make_originals, measure_alike, read_given
 from tests.corpus.disguise import disguise
 from tests.corpus.packing import pack_folder
@@ -26,9 +26,9 @@ PLAIN = """def step(x, h, w):
 
 
 def list_kinds(source):
-    """The features of a function that are no sequences."""
+    """What a function computes."""
     found = list_features({"x.py": source.encode()}, read_handout({"x.py": BLANK}))
-    return {feature for feature in found if "(" in feature}
+    return {feature.what for feature in found}
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,19 @@ def list_kinds(source):
         ),
         PLAIN.replace("tf.nn.sigmoid(f)", "gate(f)")
         + "\ndef gate(value):\n    '''Squashes.'''\n    return tf.nn.sigmoid(value)\n",
+        PLAIN.replace("    i, f = tf.split(z, 2, 1)", "    n = 9")
+        .replace(
+            "    return tf.nn.sigmoid(f) * h + tf.tanh(i)",
+            "    part = lambda k: z[:, k * n : (k + 1) * n]\n"
+            "    return h * tf.sigmoid(part(1)) + tf.tanh(part(0))",
+        )
+        .replace("n = 9", "n = h.shape[1]"),
+        PLAIN.replace(
+            "    return tf.nn.sigmoid(f) * h",
+            "    gates = [tf.sigmoid(g) for g in (f,)]\n    return gates[0] * h",
+        ),
     ],
-    ids=["names", "order", "words", "slices", "variables", "helper"],
+    ids=["names", "order", "words", "slices", "variables", "helper", "lambda", "comprehension"],
 )
 def test_a_disguise_does_not_change_what_is_computed(disguised):
     assert disguised != PLAIN
@@ -55,9 +66,28 @@ def test_a_disguise_does_not_change_what_is_computed(disguised):
 
 
 def test_another_computation_has_other_features():
-    assert list_kinds(PLAIN.replace("tf.tanh(i)", "tf.tanh(f)")) == list_kinds(PLAIN)  # a piece
+    assert list_kinds(PLAIN.replace("tf.tanh(i)", "tf.tanh(f)")) != list_kinds(PLAIN)
     assert list_kinds(PLAIN.replace("tf.tanh(i)", "tf.nn.relu(i)")) != list_kinds(PLAIN)
     assert list_kinds(PLAIN.replace("* h", "- h")) != list_kinds(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("tf.matmul(tf.concat([x, h], 1), w)", "tf.matmul(x, w[:9]) + tf.matmul(h, w[9:])"),
+        ("tf.losses.mean_squared_error(x, h)", "tf.reduce_mean(tf.square(h - x))"),
+        ("tf.reduce_mean(tf.squared_difference(x, h))", "tf.reduce_mean((x - h) ** 2)"),
+        ("tf.nn.xw_plus_b(x, w, h)", "tf.nn.bias_add(tf.matmul(x, w), h)"),
+        ("tf.train.AdamOptimizer(w).minimize(h)", "OPTIMIZERS['adam'](w).minimize(h)"),
+        ("np.argmax(np.stack(x), -1)", "np.stack(x, 0).argmax(axis=2)"),
+        ("tf.reduce_sum(x * h) / tf.size(x)", "tf.reduce_mean(h * x)"),
+    ],
+    ids=["concat", "loss", "square", "xw_plus_b", "optimizer", "method", "mean"],
+)
+def test_the_same_in_other_operations_is_alike(one, other):
+    head = "OPTIMIZERS = {'adam': tf.train.AdamOptimizer}\ndef step(x, h, w):\n    return "
+    first, second = list_kinds(head + one), list_kinds(head + other)
+    assert len(first & second) >= len(first | second) / 2
 
 
 def test_a_loop_is_a_comprehension():
@@ -107,24 +137,35 @@ def test_steps_are_bounded(monkeypatch):
     assert max(line for where in found.values() for _, line in where) < 100
 
 
-def make_work(*names):
-    return {name: frozenset({("x.py", 1)}) for name in names}
+def make_work(*names, parts=LEAST_PARTS):
+    return {
+        Feature(f"part {part}", name): frozenset({("x.py", 1)})
+        for name in names
+        for part in range(parts)
+    }
+
+
+OWN = [f"own {n}" for n in range(round(TELLING))]
 
 
 def test_what_many_have_is_no_evidence():
-    own = [f"own {n}" for n in range(SHORT)]
-    common = [f"common {n}" for n in range(SHORT)]
+    common = [f"common {n}" for n in range(100)]
     works = {f"honest {n}": make_work(*common, f"{n}") for n in range(30)}
-    works |= {"first": make_work(*own, *common), "second": make_work(*own, *common)}
+    works |= {"first": make_work(*OWN, *common), "second": make_work(*OWN, *common)}
     (pair,) = find_pairs(works)
     assert (pair.first, pair.second) == ("first", "second")
-    assert pair.alike == 1
-    assert pair.shared == set(own)
+    assert pair.alike == pytest.approx(1)
+    assert pair.shared == make_work(*OWN).keys()
+
+
+def test_one_part_alone_is_not_alike():
+    alone = make_work(*OWN, parts=1)
+    assert find_pairs({"first": alone, "second": alone}) == []
 
 
 def test_a_short_work_is_not_alike():
-    few = [f"own {n}" for n in range(SHORT // 3)]
-    assert find_pairs({"first": make_work(*few), "second": make_work(*few)}) == []
+    few = make_work(OWN[0])
+    assert find_pairs({"first": few, "second": few}) == []
 
 
 @pytest.fixture(scope="module")

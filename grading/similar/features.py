@@ -1,11 +1,12 @@
 """What a student's code computes, as a bag of features that survives a disguise.
 
 A function is followed as Python would run it, with symbols in place of values. Each operation
-becomes a feature: its name, with the operations that its operands come from. So these do not
-count: names, comments, layout, intermediate variables, helper functions, the order of independent
-statements, the order of the operands of + and *, a comprehension in place of a loop, another name
-of the same function of TensorFlow. A second kind of feature is made of four operations in the order
-in which they are written.
+becomes some small features: its name, its name with each operation that an operand comes from, with
+all of them, and which piece of a larger value it is done to (so the order of an LSTM's gates). So
+these do not count: names, comments, layout, intermediate variables, helper functions, the order of
+independent statements, the order of the operands of + and *, a comprehension in place of a loop, a
+product with concatenated operands in place of a sum of products, another name of the same function
+(see vocabulary.py). Features are small, so that a change in one place spoils few of them.
 
 Only functions in which the handout has a gap are followed, and what they call. The handout's own
 features do not count.
@@ -20,10 +21,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from grading.similar.values import LEAF, SIZE, Value, combine, make_list, take_piece
 from grading.similar.vocabulary import (
-    ASSOCIATIVE,
     COMMON_NUMBERS,
-    COMMUTATIVE,
     COMPOSED,
     PIECES,
     PLUMBING,
@@ -40,32 +40,8 @@ MAX_DEPTH = 4
 """Calls within calls that are followed."""
 MAX_UNROLLED = 8
 """Elements of a list that is written out and gone through."""
-
-
-class Value(NamedTuple):
-    """A symbolic value: an operation, and what it is made of."""
-
-    op: str
-    operands: tuple[str, ...] = ()
-    """The operations that its operands come from."""
-    terms: tuple[Value, ...] = ()
-    """The operands of a sum or a product; the elements of a list that is written out."""
-    tag: str = ""
-    """Which piece of a larger value it is, and what was done to it since."""
-    number: float | None = None
-
-    @property
-    def near(self) -> str:
-        """The operation with its operands."""
-        return f"{self.op}({','.join(self.operands)})"[:200]
-
-
 RETURN = "return"
 """What a function returns, among its names."""
-LEAF = Value("x")
-"""An input, a text, or anything else that is not followed."""
-SIZE = Value("size")
-"""The size of a value."""
 
 
 class Feature(NamedTuple):
@@ -278,7 +254,7 @@ class _Follower:
             case ast.Tuple(elts=elements) | ast.List(elts=elements):
                 known = value.terms if value.op == "list" else ()
                 if len(known) != len(elements):
-                    known = [_take(value, number) for number in range(len(elements))]
+                    known = [take_piece(value, number) for number in range(len(elements))]
                 for element, part in zip(elements, known, strict=True):
                     self._bind(element, part, names)
             case ast.Starred(value=inner):
@@ -289,7 +265,7 @@ class _Follower:
         value = self._evaluate(iterated, names)
         if value.op == "list" and 0 < len(value.terms) <= MAX_UNROLLED:
             return value.terms
-        return [_take(value, None)]
+        return [take_piece(value, None)]
 
     def _count(self) -> None:
         self._steps += 1
@@ -320,11 +296,11 @@ class _Follower:
                 return self._comprehend(node, names)
             case ast.Subscript(value=value, slice=place):
                 whole = self._evaluate(value, names)
-                return _take(whole, self._find_place(place, names))
+                return take_piece(whole, self._find_place(place, names))
             case ast.List(elts=elements) | ast.Tuple(elts=elements):
-                return _list([self._evaluate(element, names) for element in elements])
+                return make_list([self._evaluate(element, names) for element in elements])
             case ast.Dict(values=elements):
-                return _list([self._evaluate(element, names) for element in elements])
+                return make_list([self._evaluate(element, names) for element in elements])
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 return self._evaluate(inner, names)
             case ast.Starred(value=inner) | ast.NamedExpr(value=inner):
@@ -351,7 +327,7 @@ class _Follower:
             for generator in others:
                 self._bind(generator.target, self._each(generator.iter, names)[0], names)
             values.append(self._evaluate(node.elt, names))
-        return _list(values)
+        return make_list(values)
 
     def _find_place(self, place: ast.expr, names: dict[str, Value]) -> float | None:
         """Which piece is taken: the k of `z[k]` and of `z[:, k * n : (k + 1) * n]`."""
@@ -391,7 +367,7 @@ class _Follower:
         values += keywords.values()
         if owner is not None and not of_module:
             if name == "append" and isinstance(owner, (ast.Name, ast.Attribute)):
-                self._bind(owner, _list(values), names)
+                self._bind(owner, make_list(values), names)
                 return LEAF
             values.insert(0, self._evaluate(owner, names))
         elif name in names and names[name].op != "x":  # another name of a function
@@ -414,7 +390,7 @@ class _Follower:
         """The value of an operation; its features are written down."""
         op = SYNONYMS.get(op, op)
         if op in PIECES:
-            return _take(next((value for value in operands if value.op != "x"), LEAF), None)
+            return take_piece(next((value for value in operands if value.op != "x"), LEAF), None)
         if op in COMPOSED and len(operands) >= COMPOSED[op].nbr_operands:
             return COMPOSED[op].write(lambda name, values: self._make(name, values, node), operands)
         if op == "matmul" and operands and operands[0].op == "concat":
@@ -423,7 +399,7 @@ class _Follower:
                 return self._make("+", rows, node)
         if op == "/" and [operand.op for operand in operands] == ["sum", "size"]:
             op = "mean"
-        value = _combine(op, operands)
+        value = combine(op, operands)
         found = [
             op,
             value.near,
@@ -449,35 +425,3 @@ def _bind_parameters(
 ) -> dict[str, Value]:
     parameters = [a.arg for a in [*function.args.posonlyargs, *function.args.args]]
     return dict(zip((name for name in parameters if name != "self"), values, strict=False))
-
-
-def _take(value: Value, number: float | None) -> Value:
-    """A piece of a value; a piece of a piece is a piece."""
-    if value.op == "list" and value.terms:
-        known = isinstance(number, int) and -len(value.terms) <= number < len(value.terms)
-        return value.terms[number if known else 0]
-    if value is LEAF or value.op == "piece" and number is None:
-        return value if value is not LEAF else Value("piece")
-    tag = f"{number:g}" if number is not None and value.operands else ""
-    operands = value.operands if value.op == "piece" else (value.op,)
-    return Value("piece", operands, tag=tag)
-
-
-def _list(values: list[Value]) -> Value:
-    return Value("list", tuple(value.op for value in values)[:1], tuple(values)) if values else LEAF
-
-
-def _combine(op: str, operands: list[Value]) -> Value:
-    if op in ASSOCIATIVE:
-        operands = [
-            term for value in operands for term in (value.terms if value.op == op else [value])
-        ]
-    ops = [value.op for value in operands]
-    if op in COMMUTATIVE:
-        ops.sort()
-    tags = [value.tag for value in operands if value.tag]
-    tag = "" if len(tags) != 1 or op == "*" else tags[0] if op == "+" else f"{op} {tags[0]}"
-    terms = operands if op in ASSOCIATIVE else ()
-    if op == "concat":
-        terms = next((value.terms for value in operands if value.op == "list"), ())
-    return Value(op, tuple(ops), tuple(terms), tag[:100])

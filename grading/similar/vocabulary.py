@@ -24,15 +24,8 @@ TRANSPARENT = (
 """Operations that leave their first operand as it is, for what is compared here."""
 PLUMBING = (
     *("int", "float", "list", "tuple", "range", "enumerate", "zip", "print", "super", "map"),
-    *(
-        "items",
-        "values",
-        "keys",
-        "name_scope",
-        "variable_scope",
-        "as_default",
-        "trainable_variables",
-    ),
+    *("items", "values", "keys", "name_scope", "variable_scope", "as_default"),
+    "trainable_variables",
 )
 """Functions that say nothing about a solution."""
 SYNONYMS = {

@@ -1,6 +1,6 @@
-"""How well copies are found: `python -m tests.corpus.copies [FOLDER]`.
+"""How well copies are found: `python -m tests.corpus.copies [FOLDER ...]`.
 
-FOLDER holds disguised copies that somebody made: `NAME/original` and `NAME/copy`, each with the
+A FOLDER holds disguised copies that somebody made: `NAME/original` and `NAME/copy`, each with the
 four files that are handed in. Each pair is looked for in a class with the corpus's right solutions
 in other styles. `--originals FOLDER` writes originals for somebody to disguise.
 
@@ -13,7 +13,7 @@ import argparse
 import random
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tabulate import tabulate
@@ -120,24 +120,31 @@ def measure_seconds(handout: Mapping) -> float:
     return time.perf_counter() - started
 
 
-def measure(folder: Path | None) -> list[list]:
+def measure(folders: Sequence[Path]) -> list[list]:
     """The rows of the table: what, how many, how many are listed, the least and the most alike."""
     handout = read_given()
     styles = list_styles(handout)
-    pairs = {"by a program that knows the detector": []}
-    for number in range(1, NBR_COPIES + 1):
-        original = make_original(number)
-        pairs["by a program that knows the detector"].append((original, disguise(original, number)))
-    if folder is not None:
-        pairs["by somebody"] = [
+    numbers = range(1, NBR_COPIES + 1)
+    originals = [make_original(number) for number in numbers]
+    pairs = {
+        "copies, disguised by a program that knows the detector": [
+            (original, disguise(original, n))
+            for n, original in zip(numbers, originals, strict=True)
+        ]
+    }
+    for folder in folders:
+        pairs[f"copies, disguised by somebody: {folder.name}"] = [
             tuple(read_folder(path / kind).files for kind in ("original", "copy"))
             for path in sorted(folder.iterdir())
             if (path / "copy").is_dir()
         ]
+    pairs["pairs of originals without a style in common"] = [
+        make_originals(random.Random(number)) for number in numbers
+    ]
     rows = []
-    for kind, copies in pairs.items():
-        alike = [measure_alike(pair, styles, handout) for pair in copies]
-        rows.append([f"copies, disguised {kind}", len(alike), sum(a > 0 for a in alike)])
+    for kind, compared in pairs.items():
+        alike = [measure_alike(pair, styles, handout) for pair in compared]
+        rows.append([kind, len(alike), sum(a > 0 for a in alike)])
     nbr_styles = len(styles) * (len(styles) - 1) // 2
     rows.append(["pairs of right solutions in other styles", nbr_styles, len(find_pairs(styles))])
     whole = {entry.name: list_features(entry.get_files(), handout) for entry in RIGHT}
@@ -149,13 +156,13 @@ def measure(folder: Path | None) -> list[list]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, nargs="?", metavar="FOLDER")
+    parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER")
     parser.add_argument("--originals", type=Path, metavar="FOLDER", help="write them, and stop")
     args = parser.parse_args()
     if args.originals:
         write_originals(args.originals)
         return 0
-    rows = measure(args.folder)
+    rows = measure(args.folders)
     print(tabulate(rows, headers=["what", "number", "listed"], tablefmt="github"))
     seconds = measure_seconds(read_given())
     print(f"\n{NBR_SUBMISSIONS} submissions are compared in {seconds:.1f} seconds.")
