@@ -255,7 +255,7 @@ class _VariableInGraph:
         self.shape = tuple(shape.as_list())
         self.initializer = graph.get_operation_by_name(definition.initializer_name)
         handle, dtype = op.outputs[0], op.get_attr("dtype")
-        if trainable and not dtype.is_floating:
+        if trainable and dtype != tf.float32:
             lose(f"the variable {self.name} is of type {dtype.name}: weights are float32")
         self.new_value = tf.placeholder(dtype, self.shape)
         self.gradient_source = handle
