@@ -87,6 +87,7 @@ CHANGES = [
     ("d", "wrong", "tf.sigmoid(f) * cell", "tf.sigmoid(f) * tf.clip_by_value(cell, -3.0, 3.0)"),
     ("e", "right", "tf.square(predictions - truth)", "tf.square(truth - predictions)"),
     ("e", "wrong", "tf.square(predictions - truth)", "tf.abs(predictions - truth)"),
+    ("e", "fails", "tf.square(predictions - truth)", "tf.square(predictions, - truth)"),
     ("f", "right", "OPTIMIZERS[optimizer](lr)", "tf.train.MomentumOptimizer(lr, 0.8)"),
     (
         "f",
@@ -117,9 +118,9 @@ def test_findings_are_disagreements_of_truth_and_grade(mutants):
         )
         return [kind for kind, _ in find(examined)]
 
-    assert get_kinds("right", "") == get_kinds("wrong", "e") == []
+    assert get_kinds("right", "") == get_kinds("wrong", "e") == get_kinds("fails", "e") == []
     assert get_kinds("right", "e") == [LOST]
-    assert get_kinds("wrong", "") == [KEPT]
+    assert get_kinds("wrong", "") == get_kinds("fails", "") == [KEPT]
     assert get_kinds("wrong", "eg") == [ELSEWHERE]
     assert get_kinds("undecidable", "e") == [UNDECIDABLE]
 
