@@ -12,10 +12,10 @@ from tests.corpus.mutants.examination import Examined
 
 LOST, KEPT = "right, lost points", "wrong, kept all"
 ELSEWHERE, UNDECIDABLE = "lost points elsewhere", "undecidable"
-UNGRADED = "not graded"
+UNGRADED, SPEECHLESS = "not graded", "the grader itself failed"
 HEADERS = ("mutants of", "number", "right", "wrong", "of these fail", UNDECIDABLE)
 """Of the table, before the kinds of disagreements."""
-DISAGREEMENTS = (LOST, KEPT, ELSEWHERE, UNGRADED)
+DISAGREEMENTS = (LOST, KEPT, ELSEWHERE, UNGRADED, SPEECHLESS)
 """The kinds of findings that say that something is to be fixed."""
 
 
@@ -37,6 +37,9 @@ def find(examined: Examined) -> Iterator[tuple[str, str]]:
         # A cell cannot work with wrong variables, so that the truth about it is asked, too.
         if other != part and get_outcome(examined, other) == "right":
             yield ELSEWHERE, other
+    for some, reasons in examined.grade["reasons"].items():
+        if any(SPEECHLESS in reason for reason in reasons):  # so begins what it says then
+            yield SPEECHLESS, some
 
 
 def get_outcome(examined: Examined, part: str) -> str:

@@ -38,6 +38,14 @@ class FailsError(WrongError):
     outcome = FAILS
 
 
+class CountError(WrongError):
+    """There are too few trainable numbers, or too many."""
+
+    def __init__(self, numbers: int, needed: int, what: str):
+        super().__init__(f"{numbers} trainable numbers, not {needed}, {what}")
+        self.surplus = numbers - needed
+
+
 class Doubts(list[str]):
     """Why a mutant may be wrong, although nothing proves it."""
 
