@@ -14,7 +14,15 @@ from tests.corpus.mutants import examination
 from tests.corpus.mutants.choose import choose
 from tests.corpus.mutants.examination import Examined, Kept
 from tests.corpus.mutants.originals import get_originals
-from tests.corpus.mutants.report import ELSEWHERE, KEPT, LOST, UNDECIDABLE, find, make_table
+from tests.corpus.mutants.report import (
+    ELSEWHERE,
+    KEPT,
+    LOST,
+    SPEECHLESS,
+    UNDECIDABLE,
+    find,
+    make_table,
+)
 
 with without_keras():
     from tests.corpus.mutants.truth import equations, judge
@@ -82,11 +90,12 @@ CHANGES = [
     ("a", "undecidable", "recurrent_block], 0)", "0.2 * recurrent_block], 0)"),
     ("b", "right", "tf.matmul(hidden, w_hidden)", "tf.matmul(hidden, tf.transpose(w_hidden))"),
     ("b", "wrong", "tf.matmul(hidden, w_hidden)", "tf.matmul(tf.stop_gradient(hidden), w_hidden)"),
-    ("c", "wrong", "[n_inp + n_out, 4 * n_out]", "[n_inp + n_out + 1, 4 * n_out]"),
+    ("c", "wrong", "[n_inp + n_out, 4 * n_out]", "[n_inp + n_out + 2, 4 * n_out]"),
     ("d", "right", "i, j, f, o = tf.split", "f, o, i, j = tf.split"),
     ("d", "wrong", "tf.sigmoid(f) * cell", "tf.sigmoid(f) * tf.clip_by_value(cell, -3.0, 3.0)"),
     ("e", "right", "tf.square(predictions - truth)", "tf.square(truth - predictions)"),
     ("e", "wrong", "tf.square(predictions - truth)", "tf.abs(predictions - truth)"),
+    ("e", "fails", "tf.square(predictions - truth)", "tf.square(predictions, - truth)"),
     ("f", "right", "OPTIMIZERS[optimizer](lr)", "tf.train.MomentumOptimizer(lr, 0.8)"),
     (
         "f",
@@ -111,17 +120,17 @@ def test_right_and_wrong_are_told_apart(part, outcome, old, new):
 def test_findings_are_disagreements_of_truth_and_grade(mutants):
     mutant = next(m for m in mutants if m.original.part == "e")
 
-    def get_kinds(outcome, lost):
-        examined = Examined(
-            mutant, {"e": [outcome, ""]}, {"lost": lost, "points": {}, "reasons": {}}
-        )
+    def get_kinds(outcome, lost, **reasons):
+        grade = {"lost": lost, "points": {}, "reasons": reasons}
+        examined = Examined(mutant, {"e": [outcome, ""]}, grade)
         return [kind for kind, _ in find(examined)]
 
-    assert get_kinds("right", "") == get_kinds("wrong", "e") == []
+    assert get_kinds("right", "") == get_kinds("wrong", "e") == get_kinds("fails", "e") == []
     assert get_kinds("right", "e") == [LOST]
-    assert get_kinds("wrong", "") == [KEPT]
+    assert get_kinds("wrong", "") == get_kinds("fails", "") == [KEPT]
     assert get_kinds("wrong", "eg") == [ELSEWHERE]
     assert get_kinds("undecidable", "e") == [UNDECIDABLE]
+    assert get_kinds("wrong", "e", e=["the grader itself failed here (…)"]) == [SPEECHLESS]
 
 
 def test_only_what_is_not_known_is_examined(mutants, tmp_path, monkeypatch):

@@ -15,6 +15,8 @@ from tests.corpus.mutants.vocabulary import (
     FAMILIES,
     LINES,
     NEUTRAL_WRAPPERS,
+    NO_TENSORS,
+    PLAIN_NEUTRAL_WRAPPERS,
     PLAIN_WRAPPERS,
     REWRITTEN_CALLS,
     REWRITTEN_SUMS,
@@ -67,7 +69,7 @@ def change_operand(source: Source, node: ast.AST) -> Iterator[Piece]:
     name = source.get(node)
     if name in kinds:
         for other, kind in kinds.items():
-            if other != name and kind == kinds[name]:
+            if other not in (name, "_") and kind == kinds[name]:
                 yield source.replace("operand", node, other)
 
 
@@ -211,12 +213,14 @@ def insert(source: Source, node: ast.AST) -> Iterator[Piece]:
     is_variable = isinstance(node, (ast.Name, ast.Attribute))
     if is_variable and source.get_kinds(node).get(text) != "tensor":
         return
-    if "np." in text:
-        for wrapper in PLAIN_WRAPPERS:
-            yield source.replace("insert", node, wrapper.format(text))
+    calls_other = isinstance(node, ast.Call) and source.get(node.func).endswith(NO_TENSORS)
+    if source.is_plain(node) or calls_other:
         return
-    for operator, wrappers in (("insert", WRAPPERS), ("wrap", NEUTRAL_WRAPPERS)):
-        for wrapper in wrappers:
+    wrappers = {"insert": WRAPPERS, "wrap": NEUTRAL_WRAPPERS}
+    if "np." in text or (source.is_numpy(node) and "tf." not in text):
+        wrappers = {"insert": PLAIN_WRAPPERS, "wrap": PLAIN_NEUTRAL_WRAPPERS}
+    for operator, some in wrappers.items():
+        for wrapper in some:
             yield source.replace(operator, node, wrapper.format(text))
 
 
@@ -237,7 +241,7 @@ def rewrite(source: Source, node: ast.AST) -> Iterator[Piece]:
         for text in REWRITTEN_CALLS.get(called, ()):
             with contextlib.suppress(IndexError):  # it is called with fewer arguments
                 yield source.replace("rewrite", node, text.format(*arguments))
-    elif isinstance(node, ast.BinOp):
+    elif isinstance(node, ast.BinOp) and not source.is_plain(node):
         sides = source.get(node.left), source.get(node.right)
         for text in REWRITTEN_SUMS.get(type(node.op), ()):
             yield source.replace("rewrite", node, f"({text.format(*sides)})")

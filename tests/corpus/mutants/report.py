@@ -12,10 +12,10 @@ from tests.corpus.mutants.examination import Examined
 
 LOST, KEPT = "right, lost points", "wrong, kept all"
 ELSEWHERE, UNDECIDABLE = "lost points elsewhere", "undecidable"
-UNGRADED = "not graded"
-HEADERS = ("mutants of", "number", "right", "wrong", UNDECIDABLE, LOST, KEPT, ELSEWHERE)
-"""Of the table."""
-DISAGREEMENTS = (LOST, KEPT, ELSEWHERE, UNGRADED)
+UNGRADED, SPEECHLESS = "not graded", "the grader itself failed"
+HEADERS = ("mutants of", "number", "right", "wrong", "of these fail", UNDECIDABLE)
+"""Of the table, before the kinds of disagreements."""
+DISAGREEMENTS = (LOST, KEPT, ELSEWHERE, UNGRADED, SPEECHLESS)
 """The kinds of findings that say that something is to be fixed."""
 
 
@@ -31,12 +31,15 @@ def find(examined: Examined) -> Iterator[tuple[str, str]]:
     lost = examined.grade["lost"]
     if outcome == "right" and part in lost:
         yield LOST, part
-    if outcome == "wrong" and part not in lost:
+    if outcome in ("wrong", "fails") and part not in lost:
         yield KEPT, part
     for other in lost:
         # A cell cannot work with wrong variables, so that the truth about it is asked, too.
         if other != part and get_outcome(examined, other) == "right":
             yield ELSEWHERE, other
+    for some, reasons in examined.grade["reasons"].items():
+        if any(SPEECHLESS in reason for reason in reasons):  # so begins what it says then
+            yield SPEECHLESS, some
 
 
 def get_outcome(examined: Examined, part: str) -> str:
@@ -84,14 +87,12 @@ def make_table(all_examined: Sequence[Examined]) -> str:
         of_part = [e for e in all_examined if e.mutant.original.part == letter]
         rows.append([f"({letter}) {part.title}", *_count(of_part)])
     rows.append(["all", *_count(all_examined)])
-    return tabulate(rows, HEADERS, tablefmt="pipe")
+    return tabulate(rows, (*HEADERS, *DISAGREEMENTS), tablefmt="pipe")
 
 
 def _count(some: Sequence[Examined]) -> list[int]:
     outcomes = [get_outcome(e, e.mutant.original.part) for e in some]
     kinds = [{kind for kind, _ in find(e)} for e in some]
-    return [
-        len(some),
-        *(outcomes.count(outcome) for outcome in ("right", "wrong", UNDECIDABLE)),
-        *(sum(kind in found for found in kinds) for kind in (LOST, KEPT, ELSEWHERE)),
-    ]
+    right, wrong, fails, undecidable = map(outcomes.count, ("right", "wrong", "fails", UNDECIDABLE))
+    disagreements = [sum(kind in found for found in kinds) for kind in DISAGREEMENTS]
+    return [len(some), right, wrong + fails, fails, undecidable, *disagreements]

@@ -85,11 +85,30 @@ class Source:
         return "\n".join(meanings)
 
     def get_kinds(self, node: ast.AST) -> dict[str, str]:
-        """The variables and attributes of the function around a node, by their kind."""
+        """The variables and attributes that a node sees, by their kind."""
         function = self.get_function(node)
         if function not in self._kinds:
             self._kinds[function] = _find_kinds(self, function)
-        return self._kinds[function]
+        kinds = dict(self._kinds[function])
+        while node is not function:
+            node = self.parents[node]
+            for generator in getattr(node, "generators", ()):
+                kinds |= _find_targets(self, generator)
+        return kinds
+
+    def is_plain(self, node: ast.AST) -> bool:
+        """Whether a value is made of Python's numbers and texts, not of tensors."""
+        kinds, inner = self.get_kinds(node), list(ast.walk(node))
+        names = [each for each in inner if isinstance(each, (ast.Name, ast.Attribute))]
+        if names and {kinds.get(self.get(name)) for name in names} <= {"int", "str"}:
+            return True
+        texts = [each for each in inner if isinstance(getattr(each, "value", None), str)]
+        return bool(texts) and not isinstance(node, ast.Call)
+
+    def is_numpy(self, node: ast.AST) -> bool:
+        """Whether a node stands in a function that computes with NumPy, as those of `test.py`."""
+        arguments = self.get(self.get_function(node).args.args[0])
+        return "Session" in arguments or "ndarray" in arguments
 
     def _place(self, line: int, column: int) -> int:
         start, end = self._starts[line - 1], self._starts[line]
@@ -109,10 +128,8 @@ def _find_kinds(source: Source, function: ast.FunctionDef) -> dict[str, str]:
                 if isinstance(target, (ast.Name, ast.Attribute)):
                     kind = "list" if isinstance(value, ast.List) else "tensor"
                     kinds.setdefault(source.get(target), kind)
-        elif isinstance(node, (ast.For, ast.comprehension)):
-            counts = "range(" in source.get(node.iter)
-            for target, _ in _pair(node.target, node.target):
-                kinds.setdefault(source.get(target), "int" if counts else "tensor")
+        elif isinstance(node, ast.For):
+            kinds |= _find_targets(source, node)
         elif isinstance(node, ast.Attribute) and ast.unparse(node).startswith("self._n_"):
             kinds.setdefault(source.get(node), "int")
         elif isinstance(node, ast.Attribute) and re.match(r"(self|state)\.\w+$", ast.unparse(node)):
@@ -120,6 +137,13 @@ def _find_kinds(source: Source, function: ast.FunctionDef) -> dict[str, str]:
             if not (isinstance(parent, ast.Call) and parent.func is node):
                 kinds.setdefault(source.get(node), "tensor")
     return kinds
+
+
+def _find_targets(source: Source, loop: ast.For | ast.comprehension) -> dict[str, str]:
+    """What goes through a loop, by its kind."""
+    over = source.get(loop.iter)
+    kind = "int" if "range(" in over else "str" if over.startswith('"') else "tensor"
+    return {source.get(target): kind for target, _ in _pair(loop.target, loop.target)}
 
 
 def _find_kind(annotation: str) -> str:

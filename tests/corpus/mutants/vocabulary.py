@@ -67,6 +67,13 @@ NEUTRAL_WRAPPERS = (
     "tf.minimum({0}, {0})",
 )
 """What may be put around a tensor and changes nothing."""
+NO_TENSORS = (
+    *("_initializer", "Optimizer", "initializers.GlorotUniform", "initializers.Orthogonal"),
+    *("State", "Result", "range", "zip", "len", "list", "setattr", "append", "variable_scope"),
+    *("sess.run", "one_pass", "apply_gradients", "group", "add_to_collection"),
+    *("_variables", "compute_gradients", "clip_by_global_norm", "get_global_step"),
+)
+"""How the names of functions end that return no tensor."""
 REWRITTEN_CALLS = {
     "sigmoid": (
         "0.5 * (1.0 + tf.tanh(0.5 * ({0})))",
@@ -103,5 +110,7 @@ LINES = (
     "tf.get_variable('more', [2])",
 )
 """What may be inserted before a line."""
-PLAIN_WRAPPERS = ("np.round({})", "int({})", "np.sort({})", "2 * ({})", "-({})")
-"""What may be put around a value of plain Python."""
+PLAIN_WRAPPERS = ("np.round({})", "int({})", "np.sort({})", "2 * ({})", "-({})", "({})[:1]")
+"""What may be put around a value of NumPy."""
+PLAIN_NEUTRAL_WRAPPERS = ("np.asarray({})", "1 * ({})", "({}) + 0", "np.minimum({0}, {0})")
+"""What may be put around a value of NumPy and changes nothing."""

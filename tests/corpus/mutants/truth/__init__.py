@@ -14,7 +14,6 @@ import numpy as np
 
 from tests.corpus.mutants.truth.cells import judge_cell
 from tests.corpus.mutants.truth.finding import (
-    WRONG,
     Finding,
     WrongError,
     failing_is_wrong,
@@ -53,4 +52,4 @@ def judge(file: str, text: str, part: str) -> Finding:
             module = load(file, text)
         return JUDGES[part](module, part, np.random.default_rng(SEED))
     except WrongError as error:
-        return Finding(WRONG, str(error))
+        return Finding(error.outcome, str(error))

@@ -10,7 +10,12 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tests.corpus.mutants.truth.equations import Equation
-from tests.corpus.mutants.truth.finding import WrongError, failing_is_wrong, open_session
+from tests.corpus.mutants.truth.finding import (
+    CountError,
+    WrongError,
+    failing_is_wrong,
+    open_session,
+)
 from tests.corpus.mutants.truth.roles import find_equation, find_roles
 
 
@@ -118,7 +123,7 @@ class CellInGraph:
                 raise WrongError(f"a variable is of {variable.dtype.name}, {variable.shape}")
             numbers += variable.shape.num_elements()
         if numbers != needed:
-            raise WrongError(f"{numbers} trainable numbers, not {needed}, {self.what}")
+            raise CountError(numbers, needed, self.what)
 
     def _call(self, cell: Any, types: Types, length: int) -> Call:
         sizes, fields = self.sizes, self._kind.fields

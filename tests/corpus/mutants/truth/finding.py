@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-RIGHT, WRONG, UNDECIDABLE = "right", "wrong", "undecidable"
-"""What a mutant can be."""
+RIGHT, WRONG, FAILS, UNDECIDABLE = "right", "wrong", "fails", "undecidable"
+"""What a mutant can be. One that fails is wrong, and ends with an error before it shows how."""
 
 NOISE = 3e-5
 """Relative differences up to here come from float32."""
@@ -28,6 +28,22 @@ class Finding(NamedTuple):
 
 class WrongError(Exception):
     """The mutant is wrong; the message says why."""
+
+    outcome = WRONG
+
+
+class FailsError(WrongError):
+    """The mutant's own code, or its graph, raises an error."""
+
+    outcome = FAILS
+
+
+class CountError(WrongError):
+    """There are too few trainable numbers, or too many."""
+
+    def __init__(self, numbers: int, needed: int, what: str):
+        super().__init__(f"{numbers} trainable numbers, not {needed}, {what}")
+        self.surplus = numbers - needed
 
 
 class Doubts(list[str]):
@@ -66,14 +82,14 @@ class Doubts(list[str]):
 
 @contextmanager
 def failing_is_wrong(what: str) -> Iterator[None]:
-    """Whatever the mutant's own code raises makes it wrong."""
+    """Whatever the mutant raises makes it wrong."""
     try:
         yield
     except WrongError:
         raise
     except Exception as error:
         first_line = (str(error).strip().splitlines() or [""])[0]
-        raise WrongError(f"{what}: {type(error).__name__}: {first_line[:200]}") from error
+        raise FailsError(f"{what}: {type(error).__name__}: {first_line[:200]}") from error
 
 
 def load(file: str, text: str) -> types.ModuleType:

@@ -13,6 +13,7 @@ from tests.corpus.mutants.truth.finding import (
     DIFFERENT,
     NOISE,
     Doubts,
+    FailsError,
     Finding,
     WrongError,
     failing_is_wrong,
@@ -223,6 +224,6 @@ def _judge_at_zero(get_train_op: Callable, doubts: Doubts) -> None:
             sess.run(train_op)
             still = np.array_equal(sess.run(weights), [1, 1])
         except Exception as error:
-            raise WrongError(f"with one variable: {type(error).__name__}") from error
+            raise FailsError(f"with one variable: {type(error).__name__}") from error
         if not still:
             doubts.append("a gradient of zero moves the weights")

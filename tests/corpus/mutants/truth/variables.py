@@ -15,6 +15,7 @@ import numpy as np
 from tests.corpus.mutants.truth.cell_graph import KINDS, CellInGraph, Sizes, get_types
 from tests.corpus.mutants.truth.finding import (
     UNDECIDABLE,
+    CountError,
     Doubts,
     Finding,
     WrongError,
@@ -62,8 +63,15 @@ def judge_variables(module: types.ModuleType, part: str, rng: np.random.Generato
     kind, doubts = KINDS[part], Doubts()
     found = get_types(module, kind)
     for sizes in (*SMALL, MEDIUM, LARGE):
-        with CellInGraph(kind, sizes._replace(lengths=()), found, rng) as cell:
-            _judge_raw(cell.initial)
+        try:
+            with CellInGraph(kind, sizes._replace(lengths=()), found, rng) as cell:
+                _judge_raw(cell.initial)
+        except CountError as error:
+            if error.surplus != kind.nbr_gates * sizes.n_out:
+                raise
+            doubts.append("there are two biases; they may be added to one another")
+    if doubts:
+        return doubts.get_finding()
     try:
         with CellInGraph(kind, MEDIUM, found, rng) as cell:
             shape, initial = cell.shape, cell.initial
