@@ -75,11 +75,14 @@ def test_another_computation_has_other_features():
     ("one", "other"),
     [
         ("tf.losses.mean_squared_error(x, h)", "tf.reduce_mean(tf.square(h - x))"),
+        ("tf.matmul(tf.concat([x, h], 1), w)", "tf.matmul(h, w) + tf.matmul(x, w)"),
+        ("tf.reduce_mean(tf.squared_difference(x, h))", "tf.reduce_mean((x - h) ** 2)"),
+        ("tf.reduce_sum(x * h) / tf.size(x)", "tf.reduce_mean(h * x)"),
         ("tf.nn.xw_plus_b(x, w, h)", "tf.nn.bias_add(tf.matmul(x, w), h)"),
         ("tf.train.AdamOptimizer(w).minimize(h)", "OPTIMIZERS['adam'](w).minimize(h)"),
         ("np.argmax(np.stack(x), -1)", "np.stack(x, 0).argmax(axis=2)"),
     ],
-    ids=["loss", "xw_plus_b", "optimizer", "method"],
+    ids=["loss", "concat", "square", "mean", "xw_plus_b", "optimizer", "method"],
 )
 def test_the_same_in_other_operations_is_alike(one, other):
     head = "OPTIMIZERS = {'adam': tf.train.AdamOptimizer}\ndef step(x, h, w):\n    return "

@@ -398,7 +398,9 @@ class _Follower:
             if rows:
                 return self._make("+", rows, node)
         if op == "/" and [operand.op for operand in operands] == ["sum", "size"]:
-            op = "mean"
+            op, operands = "mean", list(operands[0].terms)
+        if op == "pow" and [operand.number for operand in operands[1:]] == [2]:
+            op, operands = "square", operands[:1]
         value = combine(op, operands)
         found = [
             op,

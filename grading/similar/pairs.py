@@ -23,7 +23,7 @@ SMALL_CLASS = 20
 TELLING = 20.0
 """Surprise, in nats, from which a part counts fully."""
 LEAST_PARTS = 3
-"""Two groups must be alike in so many parts at least."""
+"""The average is taken over so many parts at least, so that one part alone is not enough."""
 ALIKE = 0.5
 """How alike two works are that are listed."""
 

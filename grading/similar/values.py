@@ -14,7 +14,8 @@ class Value(NamedTuple):
     operands: tuple[str, ...] = ()
     """The operations that its operands come from."""
     terms: tuple[Value, ...] = ()
-    """The operands of a sum or a product; the elements of a list that is written out."""
+    """The operands of a sum or a product; the elements of a list that is written out; the rows
+    of what is concatenated."""
     tag: str = ""
     """Which piece of a larger value it is, and what was done to it since."""
     number: float | None = None
@@ -61,7 +62,7 @@ def combine(op: str, operands: list[Value]) -> Value:
         ops.sort()
     tags = [value.tag for value in operands if value.tag]
     tag = "" if len(tags) != 1 or op == "*" else tags[0] if op == "+" else f"{op} {tags[0]}"
-    terms = operands if op in ASSOCIATIVE else ()
+    terms = operands if op in ASSOCIATIVE or op == "sum" else ()
     if op == "concat":
         terms = next((value.terms for value in operands if value.op == "list"), ())
     return Value(op, tuple(ops), tuple(terms), tag[:100])
