@@ -250,6 +250,8 @@ class _VariableInGraph:
         if op.type not in ("VarHandleOp", "VariableV2", "Variable"):
             lose(f"{printable(self.name, 60)} is not a variable")
         shape = tf.TensorShape(op.get_attr("shape"))
+        if shape.is_fully_defined() and not shape.num_elements():
+            lose(f"the variable {printable(self.name, 60)} of shape {shape} holds no numbers")
         if not shape.is_fully_defined() or shape.num_elements() > MAX_PARAMETERS:
             lose(f"the variable {self.name} is of shape {shape}: too large, or not known")
         self.shape = tuple(shape.as_list())

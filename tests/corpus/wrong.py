@@ -121,6 +121,18 @@ BASIC_CELL = [
         _initialised("tf.random_normal([n_inp + n_out, n_out], stddev=1e-4)"),
     ),
     basic(
+        "weights start larger, the more hidden units there are",
+        "a",
+        "explode",
+        _initialised("tf.random_normal([n_inp + n_out, n_out], stddev=n_out * -0.5)"),
+    ),
+    basic(
+        "a variable that holds no numbers",
+        "ab",
+        "holds no numbers",
+        (B_A, B_A.replace("[n_out]", "[n_out - n_out]")),
+    ),
+    basic(
         "all units start equal, from one random column",
         "a",
         "weights of their own",
@@ -1099,6 +1111,14 @@ TRAIN_OPS = [
         + "counter = tf.train.get_global_step()\n"
         + "applied = tf.train.GradientDescentOptimizer(lr).apply_gradients(zip(gradients, variables), counter)\n"
         + "return tf.group(applied, counter.assign_add(1))",
+    ),
+    part(
+        "f",
+        "longer gradients become NaN",
+        "are not numbers",
+        _GRADIENTS
+        + "gradients = [tf.where(tf.norm(g) > 4.0, g * float('nan'), g) for g in gradients]\n"
+        + _APPLY_ALL,
     ),
     part(
         "f",

@@ -169,11 +169,12 @@ def test_the_initial_weights_let_activations_neither_vanish_nor_explode(scorer, 
     if part == "a" and initial.weights is not None and _is_linear(scorer):
         recurrent = initial.weights[0, -n_out:]
         radius = float(np.abs(np.linalg.eigvals(recurrent)).max())
+        digits = STEPS * np.log10(radius)
         if radius > LARGEST_RADIUS:
             lose(
                 f"the initial weights let activations explode: for n_out={n_out} the cell"
                 f" multiplies its state by up to {radius:.3g} a step,"
-                f" {radius**STEPS:.1g} in {STEPS} steps; the more hidden units, the smaller the"
+                f" 1e{digits:.0f} in {STEPS} steps; the more hidden units, the smaller the"
                 " weights must be"
             )
     if initial.spreads.max() > largest:

@@ -91,9 +91,9 @@ def examine(task: dict[str, Any]) -> dict[str, Any]:
         task: What `worker.examine` takes.
 
     Returns:
-        What it returns; nothing if the mutant ends the program twice.
+        What it returns; nothing if the mutant ends even a program of its own.
     """
-    for attempt in (task, {**task, "alone": True}):
+    for attempt in (task, task, {**task, "alone": True}):  # the first may end for another reason
         program = getattr(_of_this_thread, "program", None) or Program()
         answer = program.ask(attempt)
         _of_this_thread.program = program
