@@ -1187,6 +1187,14 @@ TRAIN_OPS = [
     ),
     part(
         "f",
+        "momentum of nine",
+        "run away",
+        _GRADIENTS
+        + "gradients, _ = tf.clip_by_global_norm(gradients, 5.0)\n"
+        + _APPLY_ALL.replace("GradientDescentOptimizer(lr)", "MomentumOptimizer(lr, 9.0)"),
+    ),
+    part(
+        "f",
         "Adam, each tensor clipped",
         "each tensor is clipped",
         "opt = tf.train.AdamOptimizer(lr)\n"

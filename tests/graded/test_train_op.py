@@ -117,6 +117,18 @@ def test_plain_gradient_descent_takes_the_learning_rate_as_it_is(scorer, rng):
 
 
 @pytest.mark.part("f", "descent")
+def test_the_same_gradient_again_and_again_does_not_make_ever_longer_steps(scorer, rng):
+    graph, gradient = scorer.get_graph("f", "number"), draw_gradient(rng, 0.02)
+    weights = np.array([train(graph, [gradient] * number) for number in (10, 11, 12)])
+    before, last = np.linalg.norm(np.diff(weights, axis=0), axis=1)
+    if last > 1.5 * before:  # a momentum of 1, the largest that does not grow so: 12 / 11
+        lose(
+            f"with the same gradient in each step, step 12 is {last / before:.3g} times as long as"
+            " step 11, so that the weights run away: is a momentum greater than 1?"
+        )
+
+
+@pytest.mark.part("f", "descent")
 def test_the_learning_rate_may_be_a_tensor(scorer, rng):
     gradient = draw_gradient(rng, 0.4)
     expected = train(scorer.get_graph("f", "number"), [gradient])

@@ -8,11 +8,12 @@ from typing import Any
 from tabulate import tabulate
 
 from grading.engine.parts import PARTS
+from grading.engine.verdict import GRADER_FAILED
 from tests.corpus.mutants.examination import Examined
 
 LOST, KEPT = "right, lost points", "wrong, kept all"
 ELSEWHERE, UNDECIDABLE = "lost points elsewhere", "undecidable"
-UNGRADED, SPEECHLESS = "not graded", "the grader itself failed"
+UNGRADED, SPEECHLESS = "not graded", GRADER_FAILED
 HEADERS = ("mutants of", "number", "right", "wrong", "of these fail", UNDECIDABLE)
 """Of the table, before the kinds of disagreements."""
 DISAGREEMENTS = (LOST, KEPT, ELSEWHERE, UNGRADED, SPEECHLESS)

@@ -104,11 +104,10 @@ def _judge_graph(
     rng: np.random.Generator,
     doubts: Doubts,
 ) -> None:
-    with tf.Graph().as_default(), open_session() as sess:
-        # A loss that adds a penalty on the weights must not find none to add.
-        weights = tf.get_variable("weights", [3, 3], regularizer=tf.nn.l2_loss)
-        sess.run(weights.initializer)
-        for length in lengths:
+    for length in lengths:
+        with tf.Graph().as_default(), open_session() as sess:
+            # A loss that adds a penalty on the weights must not find none to add.
+            tf.get_variable("weights", [3, 3], regularizer=tf.nn.l2_loss)
             outputs = [tf.placeholder(tf.float32, [None, width]) for _ in range(length)]
             y = tf.placeholder(truth_type, [None, length])
             with failing_is_wrong(f"building it for {length} steps, truth of {truth_type}"):
@@ -118,19 +117,30 @@ def _judge_graph(
                 raise WrongError(f"it returns a {type(loss).__name__}")
             if any(gradient is None for gradient in gradients):
                 raise WrongError("it does not depend on all outputs")
-            if len(tf.global_variables()) > 1:
-                sess.run(tf.variables_initializer(tf.global_variables()[1:]))
+            sess.run(tf.global_variables_initializer())
             with failing_is_wrong("making it ready"):
                 run = sess.make_callable([loss, gradients], [*outputs, y])
-            for batch in BATCHES:
-                for scale in kind.scales:
-                    values = rng.normal(0, scale, [length, batch, width]).astype(np.float32)
-                    truth = kind.draw_truth(rng, (batch, length), width, scale)
-                    truth = truth.astype(truth_type)
-                    expected, slopes = kind.compute(values.astype(np.float64), truth)
-                    where = f"T = {length}, B = {batch}, C = {width}, outputs of size {scale:g}"
-                    with failing_is_wrong(where):
-                        came, came_slopes = run(*values, truth)
-                    doubts.compare(came, expected, f"loss, {where}", 1e-3)
-                    least = 1e-3 * max(1.0, scale) / (length * batch)
-                    doubts.compare(came_slopes, slopes, f"gradient, {where}", least)
+            _compare(run, kind, length, width, truth_type, rng, doubts)
+
+
+def _compare(
+    run: Callable,
+    kind: Kind,
+    length: int,
+    width: int,
+    truth_type: str,
+    rng: np.random.Generator,
+    doubts: Doubts,
+) -> None:
+    """Feeds batches of several sizes, outputs of several sizes."""
+    for batch in BATCHES:
+        for scale in kind.scales:
+            values = rng.normal(0, scale, [length, batch, width]).astype(np.float32)
+            truth = kind.draw_truth(rng, (batch, length), width, scale).astype(truth_type)
+            expected, slopes = kind.compute(values.astype(np.float64), truth)
+            where = f"T = {length}, B = {batch}, C = {width}, outputs of size {scale:g}"
+            with failing_is_wrong(where):
+                came, came_slopes = run(*values, truth)
+            doubts.compare(came, expected, f"loss, {where}", 1e-3)
+            least = 1e-3 * max(1.0, scale) / (length * batch)
+            doubts.compare(came_slopes, slopes, f"gradient, {where}", least)
