@@ -52,6 +52,7 @@ from support.terminal import (
     positive,
     positive_int,
     quiet_stderr,
+    trim_message,
 )
 
 if TYPE_CHECKING:
@@ -374,9 +375,9 @@ def _describe_lags(result: dict[str, Any], settings: Settings) -> list[str]:
 
 def _explain(error: Exception, folder: RunFolder) -> str:
     """One line that says what went wrong and how to fix it."""
-    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    first_line = trim_message(error)
     if isinstance(error, (ExplainedError, NotImplementedError)):
-        return first_line
+        return (str(error).strip() or type(error).__name__).splitlines()[0]
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         advice = "continue with --resume" if folder.has_checkpoint() else "start again"
         return f"cannot write to {folder.path} ({error.strerror}): fix that, then {advice}"
@@ -386,6 +387,8 @@ def _explain(error: Exception, folder: RunFolder) -> str:
         return (
             f"{error.name} is not installed for this Python: use the one that make sets up in .venv"
         )
+    if type(error).__name__ == "OutOfRangeError":
+        first_line = "the data set has ended, which must be caught here"
     return (
         f"{type(error).__name__}: {first_line}{_locate(error)} (--debug shows the traceback,"
         " `python -m pytest` what is not solved yet, part by part)"

@@ -26,6 +26,8 @@ WARM_UP = 30
 
 NBR_PLOTTED = 5
 """Number of sine curves in the figure."""
+HALF_HEIGHT = 1.6
+"""The largest value that the figure shows."""
 
 
 class MemoryTestResult(NamedTuple):
@@ -252,18 +254,24 @@ def _plot_continuation(
         axes.plot(t, curve, color="0.65", linewidth=4, label="truth")
         axes.plot(t[:WARM_UP], curve[:WARM_UP], "k.", markersize=4, label="warm-up samples")
         axes.plot(t[WARM_UP:], prediction, "k--", linewidth=1.4, label="prediction")
-        axes.set(ylabel="x(t)", ylim=(-1.6, 1.6))
+        axes.set(ylabel="x(t)", ylim=(-HALF_HEIGHT, HALF_HEIGHT))
+        farthest = prediction[np.argmax(np.abs(prediction))]
+        if not abs(farthest) <= HALF_HEIGHT:
+            note = f"the prediction leaves the axes: it comes to {farthest:.3g}"
+            box = {"facecolor": "white", "edgecolor": "0.7", "pad": 3}
+            axes.text(0.99, 0.9, note, ha="right", va="top", transform=axes.transAxes, bbox=box)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
     horizon = t[WARM_UP:]
     error_panel.semilogy(horizon, squared_error.mean(axis=0), "k-", label="mean")
     error_panel.semilogy(horizon, np.median(squared_error, axis=0), "k--", label="median")
-    error_panel.axhline(0.5, color="0.5", linestyle=":", label="always predicting 0")
+    of_zero = np.full_like(horizon, 0.5)
+    error_panel.semilogy(horizon, of_zero, color="0.5", linestyle=":", label="always predicting 0")
     error_panel.axvspan(t[0], t[WARM_UP], color="0.93")
     error_panel.set(
         xlabel=f"t ({SIN_STEP} a sample; grey: {WARM_UP} samples of the truth, then free running)",
         ylabel="squared error",
         xlim=(t[0], t[-1]),
     )
-    error_panel.legend(loc="upper left", ncols=1)
+    error_panel.legend(loc="upper left")
     return figure

@@ -34,6 +34,7 @@ from experiment.checkpoints import Checkpoints
 from experiment.evaluation import get_recalled
 from experiment.model import Model
 from experiment.settings import PASSED, Settings
+from rnn_cells.answers import read_memory_result
 from train import run_epoch
 
 FIRST_STAGE = 5
@@ -128,16 +129,18 @@ def run_stage(
         metrics = run_epoch(
             sess, len(history) + 1, model.train_op, model.loss, model.it_train_init, bar
         )
-        tested = test.run_memory_test(
-            sess,
-            model.loss,
-            outputs,
-            labels,
-            model.it_validation_init,
-            settings.to_remember_len,
+        loss, recall = read_memory_result(
+            test.run_memory_test(
+                sess,
+                model.loss,
+                outputs,
+                labels,
+                model.it_validation_init,
+                settings.to_remember_len,
+            )
         )
-        metrics = metrics._replace(validation_loss=tested.loss)
-        history.append(StageMetrics(*metrics, blanks, tested.accuracy))
+        metrics = metrics._replace(validation_loss=loss)
+        history.append(StageMetrics(*metrics, blanks, recall))
         checkpoints.keep(history)
     checkpoints.close()
     return history

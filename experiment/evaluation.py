@@ -17,6 +17,7 @@ from experiment import lags
 from experiment.inside_figure import draw_inside
 from experiment.model import Model
 from experiment.settings import MONITORED_SIZE, NBR_GENERATED, PASSED, TEST_SIZE, Settings
+from rnn_cells.answers import read_memory_result
 from support.errors import ExplainedError
 from support.files import replacing
 from train import EpochMetrics
@@ -95,8 +96,10 @@ def evaluate_memory(
 ) -> dict[str, Any]:
     """Test loss, recall accuracy and an example; writes `recall.png`."""
     outputs, labels = get_recalled(model, settings)
-    result = test.run_memory_test(
-        sess, model.loss, outputs, labels, model.it_test_init, settings.to_remember_len
+    loss, accuracy = read_memory_result(
+        test.run_memory_test(
+            sess, model.loss, outputs, labels, model.it_test_init, settings.to_remember_len
+        )
     )
     if not settings.curriculum:
         test.plot_recall(
@@ -110,8 +113,8 @@ def evaluate_memory(
             out_dir=out_dir,
         )
     return {
-        "test_loss": result.loss,
-        "recall_accuracy": result.accuracy,
+        "test_loss": loss,
+        "recall_accuracy": accuracy,
         "memoryless_loss": get_memoryless_loss(settings),
         "example": render_example(sess, model, settings.num_digits),
     }
@@ -202,11 +205,11 @@ def plot_training(
     clip_norm = settings.clip_norm
     norm_panel.axhline(clip_norm, color="0.5", linestyle="--", label=f"clipping norm {clip_norm:g}")
     norm_panel.set(xlabel="epoch", ylabel="gradient norm")
-    norm_panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    norm_panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if settings.curriculum:
         _mark_stages(loss_panel, norm_panel, history)
     for axes in (loss_panel, norm_panel):
-        axes.legend()
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, frameon=False, fontsize=9)
     with replacing(out_dir / "training.png") as path:
         figure.savefig(path, dpi=150)
 

@@ -23,6 +23,7 @@ from experiment.settings import (
 from experiment.towers import Tower, build_towers
 from experiment.unrolling import run_cell
 from rnn_cells import BasicRNNCell, MyLSTMCell, RNNCell, RNNOutputWrapper
+from rnn_cells.answers import check_loss, check_train_op
 
 ACTIVATIONS = {"linear": None, "relu": tf.nn.relu, "tanh": tf.tanh}
 """What `BasicRNNCell` takes, by the setting's name."""
@@ -102,7 +103,9 @@ def build_model(settings: Settings, first_epoch: int = 0) -> Model:
         start = network.cell.get_zero_state_for_inp(x)
         states, _ = run_cell(network.cell, start, x, settings.unroll)
         outputs = network.output_wrapper(states)
-        return Tower(outputs, get_loss(outputs, labels))
+        loss = get_loss(outputs, labels)
+        check_loss(loss)
+        return Tower(outputs, loss)
 
     outputs, loss = build_towers(build_tower, x, labels, settings.towers)
     train_op = _build_training(settings, loss)
@@ -162,8 +165,10 @@ def _build_training(settings: Settings, loss: tf.Tensor) -> tf.Operation:
     tf.train.create_global_step()
     nbr_steps = settings.epochs * math.ceil(settings.train_size / settings.batch_size)
     learning_rate = train.get_learning_rate(settings.learning_rate, settings.decay, nbr_steps)
-    return train.get_train_op(
-        loss, learning_rate, optimizer=settings.optimizer, clip_norm=settings.clip_norm
+    return check_train_op(
+        train.get_train_op(
+            loss, learning_rate, optimizer=settings.optimizer, clip_norm=settings.clip_norm
+        )
     )
 
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from rnn_cells.RNNCell import RNNCell, find_fault, find_state_fault
-from support.errors import ExplainedError
+from rnn_cells.answers import AnswerError, find_fault, find_state_fault
+from rnn_cells.RNNCell import RNNCell
 
 LONGEST_STATIC = 500
 """The number of time steps up to which "auto" unrolls the whole sequence.
@@ -24,10 +24,6 @@ both with `python -m benchmarks.length`.
 
 STEPS_PER_ITERATION = 5
 """The number of time steps over which the loop's body is unrolled."""
-
-
-class CellError(ExplainedError):
-    """A cell returns something else than outputs and a state."""
 
 
 def run_cell(
@@ -47,7 +43,7 @@ def run_cell(
 
     Raises:
         ValueError: If `unroll` is another word, or T is unknown.
-        CellError: If the cell returns something else.
+        AnswerError: If the cell returns something else.
     """
     len_inp = tf.dimension_value(x.shape[1])
     if unroll == "auto" and len_inp is not None:
@@ -72,7 +68,7 @@ def _call(cell: RNNCell, state: NamedTuple, x: tf.Tensor) -> tuple[list[tf.Tenso
         state_fault = find_state_fault(answer[1], cell.state_type)
         fault = state_fault and f"the final state is {state_fault}"
     if fault:
-        raise CellError(f"{type(cell).__name__}: {fault}")
+        raise AnswerError(f"{type(cell).__name__}: {fault}")
     return answer
 
 

@@ -18,8 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from support.errors import describe
-
 
 class RNNCell(abc.ABC):
     """Abstract base class of the recurrent cells (the sheet's code framework).
@@ -125,38 +123,3 @@ class RNNCell(abc.ABC):
                 f"{x.shape}: give its placeholder a fixed second dimension"
             )
         return tf.transpose(x, [1, 0, 2])
-
-
-def find_fault(answer: Any, state_type: type) -> str | None:
-    """What is wrong with the form of a cell's answer, in a sentence.
-
-    Args:
-        answer: What a cell returned.
-        state_type: The cell's; whether the state is one says `find_state_fault`.
-    """
-    if not isinstance(answer, tuple) or len(answer) != 2:
-        return (
-            "__call__ must return two things, the list of outputs and the state after the last"
-            f" step; it returned {describe(answer)}"
-        )
-    outputs, _ = answer
-    if isinstance(outputs, state_type):
-        return "__call__ returned the state first: return the list of outputs, then the state"
-    if not isinstance(outputs, (list, tuple)):
-        return (
-            "the outputs must be a list of tensors [batch, n_out], one a time step; they are"
-            f" {describe(outputs)}"
-        )
-    if not all(tf.is_tensor(tensor) for tensor in outputs):
-        return "the list of outputs must hold tensors and nothing else"
-    return None
-
-
-def find_state_fault(state: Any, state_type: type) -> str | None:
-    """What is wrong with the state that a cell returned, in words: "the final state is …"."""
-    if not isinstance(state, state_type):
-        return f"{describe(state)} instead of a {state_type.__name__}"
-    for field, tensor in state._asdict().items():
-        if not tf.is_tensor(tensor):
-            return f"a state whose field {field} is {describe(tensor)}, not a tensor"
-    return None

@@ -167,6 +167,8 @@ def plot_sine(rows: list[Row], path: Path) -> None:
     """Top: the error over the horizon. Bottom: what the variants change."""
     import numpy as np
 
+    from study.linear import fit_delay_line, fit_predictor
+
     figure, (over_horizon, of_variants) = new_figure(
         "Continued sine curves at equal numbers of parameters", nbr_panels=2
     )
@@ -181,7 +183,15 @@ def plot_sine(rows: list[Row], path: Path) -> None:
         )
     over_horizon.plot(
         horizon,
-        questions.fit_linear_predictor()[1],
+        fit_delay_line().errors,
+        color="black",
+        linestyle=":",
+        linewidth=2,
+        label="linear, built by hand",
+    )
+    over_horizon.plot(
+        horizon,
+        fit_predictor().errors,
         color="0.6",
         linewidth=4,
         label="best linear predictor (float64)",

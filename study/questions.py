@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from experiment.settings import GROWTH, NBR_GENERATED
+from experiment.settings import GROWTH
 from study.cases import (
-    SEARCH_SEED,
     SEARCH_SHARE,
-    SEEDS,
     Case,
     fill_in,
     run_cases,
@@ -18,7 +16,6 @@ from study.cases import (
 )
 from study.runner import Row, RunAll
 from support.executors import count_usable_cores
-from support.terminal import quiet_stderr
 
 # --- span and variable-lag ------------------------------------------------------------------------
 
@@ -244,39 +241,14 @@ def answer_sine(run_all: RunAll) -> list[Row]:
     return [*rows, *({**row, "stage": "run"} for row in run_cases(run_all, variants))]
 
 
-def fit_linear_predictor(nbr_curves: int = 20000) -> tuple[Any, Any]:
-    """The best linear prediction of 100 samples of a curve from 30.
-
-    Least squares in float64, fitted to one set of curves and tested on another.
-
-    Returns:
-        The weights [30, 100], and the mean squared errors [100] at each sample, float64 arrays.
-    """
-    import numpy as np
-
-    with quiet_stderr():
-        import data
-        import test
-
-    length = test.WARM_UP + NBR_GENERATED
-    fitted, tested = (
-        data.draw_sin(data.get_rng(seed, data.CONTINUATION), nbr_curves, length).astype(np.float64)
-        for seed in (SEARCH_SEED, SEEDS[0])
-    )
-    x, y = np.split(fitted, [test.WARM_UP], axis=1)
-    weights, *_ = np.linalg.lstsq(x, y, rcond=None)
-    x, y = np.split(tested, [test.WARM_UP], axis=1)
-    return weights, np.mean(np.square(x @ weights - y), axis=0)
-
-
 # --- optimizers -----------------------------------------------------------------------------------
 
 METRICS = {"memory": "recall_accuracy", "sin": "continuation_mse"}
 """What is compared, by task."""
 OPTIMIZERS = {
     "gradient_descent": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
-    "momentum": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
-    "rmsprop": (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03),
+    "momentum": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+    "rmsprop": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
     "adam": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
 }
 """The learning rates that each optimizer is tried with."""

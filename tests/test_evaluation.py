@@ -189,6 +189,16 @@ def test_the_continuation_figure_shows_five_curves_and_the_error(sess, tmp_path,
     assert set(always_zero.get_ydata()) == {0.5}
 
 
+def test_a_prediction_that_leaves_the_figure_says_how_far_it_goes(sess, tmp_path, drawn):
+    cell, readout = perfect_sine_generator(sess)
+    tf.global_variables()[-1].load([1.0], sess)  # a bias, so that the curves grow
+    test.run_test_sin(sess, cell, readout, 50, "growing", out_dir=tmp_path, nbr_curves=5)
+    notes = [text.get_text() for axes in drawn[0].axes for text in axes.texts]
+    assert len(notes) == 5
+    assert all("leaves the axes: it comes to " in note for note in notes)
+    assert all(float(note.split()[-1]) > 1.6 for note in notes)
+
+
 def test_the_recalled_outputs_of_padded_sequences(sess):
     labels = np.array([[9, 9, 3, 1, data.PADDING], [9, 9, 9, 4, 2], [5, 6] + 3 * [data.PADDING]])
     logits = np.arange(3 * 5 * 11, dtype=np.float32).reshape(3, 5, 11)

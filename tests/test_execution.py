@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import train
 from experiment import unrolling
 from experiment.towers import Tower, build_towers
-from experiment.unrolling import CellError, run_cell
+from experiment.unrolling import run_cell
 from rnn_cells import (
     BasicRNNCell,
     MyBasicRNNState,
@@ -19,6 +19,7 @@ from rnn_cells import (
     RNNCell,
     RNNOutputWrapper,
 )
+from rnn_cells.answers import AnswerError
 from tests import oracle
 
 CELLS = [BasicRNNCell, MyLSTMCell]
@@ -308,5 +309,5 @@ def test_a_cell_that_returns_something_else_is_told_in_a_line(sess, change, reas
     cell = Unfinished(N_INP, HIDDEN)
     x = cell.get_input_placeholder(3, "x")
     for unroll in ("static", "dynamic"):
-        with pytest.raises(CellError, match=reason):
+        with pytest.raises(AnswerError, match=reason):
             run_cell(cell, cell.get_zero_state_for_inp(x), x, unroll)

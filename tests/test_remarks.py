@@ -154,5 +154,39 @@ def test_an_error_in_an_own_file_says_where_and_who_knows_more(tmp_path, monkeyp
     assert error.count("\n") == 1
 
 
+def run_without_end(sess, loss, outputs, labels, it_test_init, to_remember_len):
+    sess.run(it_test_init)
+    while True:
+        sess.run(loss)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "function", "answer"),
+    [
+        (train, "get_loss_memory", lambda outputs, y: None, r"must be a tensor; it is None \(is"),
+        (
+            train,
+            "get_loss_memory",
+            lambda outputs, y: list(outputs),
+            "must be a tensor; .* list of",
+        ),
+        (train, "get_loss_memory", lambda outputs, y: outputs[0], r"scalar; it is of shape \["),
+        (train, "get_train_op", lambda loss, lr, **_: None, "must return the training operation"),
+        (test, "run_memory_test", lambda *_: None, r"must return MemoryTestResult\(loss, acc"),
+        (test, "run_memory_test", lambda sess, loss, *_: (loss, loss), "two numbers; it returned"),
+        (test, "run_memory_test", run_without_end, "the data set has ended, which must be caught"),
+    ],
+)
+def test_a_function_that_returns_something_else_is_told_what_to_return(
+    module, name, function, answer, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(module, name, function)
+    line = ["--cell", "basic", "--task", "memory", *TINY, "--out-dir", str(tmp_path)]
+    assert main.main(line) == 1
+    error = capsys.readouterr().err
+    assert re.search(answer, error)
+    assert error.count("\n") == 1
+
+
 def test_a_function_that_is_not_there_or_not_python_is_not_looked_at():
     check_solved([None, print, test.run_memory_test])

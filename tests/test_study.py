@@ -18,7 +18,7 @@ import experiment.lags
 import experiment.model
 from experiment.model import build_network, match_hidden_size
 from experiment.settings import NBR_GENERATED, complete
-from study import cases, questions
+from study import cases, linear, questions
 from study.__main__ import QUESTIONS, count
 from study.__main__ import main as command_line
 from study.runner import LostWorkersError, Runner, run_experiment
@@ -267,12 +267,20 @@ def test_every_cell_is_searched_alike_and_run_at_its_best_rate(small_study):
 
 def test_the_best_linear_predictor_is_next_to_exact_at_first():
     """Later it is far better than always predicting 0 (error 0.5). Its weights are huge."""
-    weights, errors = questions.fit_linear_predictor(2000)
+    weights, errors = linear.fit_predictor(2000)
     assert len(errors) == NBR_GENERATED
     assert np.abs(weights).max() > 1e5
     assert errors[0] < 1e-12
     assert np.mean(errors) < 0.01
     assert errors[-1] < 0.1
+
+
+def test_a_linear_cell_can_continue_sines_though_no_training_finds_it():
+    """Trained, it has an error of 0.3."""
+    _, errors = linear.fit_delay_line()
+    assert len(errors) == NBR_GENERATED
+    assert errors[0] < 1e-6
+    assert np.mean(errors) < 0.05
 
 
 @pytest.mark.parametrize(

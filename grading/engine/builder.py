@@ -157,10 +157,6 @@ Send = Callable[[str, bytes], None]
 """Sends a message: its name and its content."""
 
 
-class WrongAnswerError(Exception):
-    """What was returned is not what the part asks for; the message says it in a sentence."""
-
-
 class NeedsError(Exception):
     """The part that this one stands on fails."""
 
@@ -212,7 +208,7 @@ def call_cell(cell: Callable, state: Any, x: Any) -> Any:
         return cell(state, x)
     except ValueError as error:
         if "already exists" in str(error):
-            raise WrongAnswerError(
+            raise get_answers().AnswerError(
                 f"{explain(error).partition(': ')[0]}: a variable is created at each call of the"
                 " cell; create all of them in __init__, so that all calls share them"
             ) from error
@@ -223,10 +219,9 @@ def read_answer(returned: Any, state_type: type) -> tuple[dict, dict, dict[str, 
     """The tensors of a cell's answer by name, and what was wrong with the state."""
     import tensorflow.compat.v1 as tf
 
-    interface = importlib.import_module("rnn_cells.RNNCell")  # of the exercise, not handed in
-    fault = interface.find_fault(returned, state_type)
+    fault = get_answers().find_fault(returned, state_type)
     if fault:
-        raise WrongAnswerError(fault)
+        raise get_answers().AnswerError(fault)
     outputs, final_state = returned
     if isinstance(final_state, state_type):
         fields = final_state._asdict()
@@ -237,7 +232,7 @@ def read_answer(returned: Any, state_type: type) -> tuple[dict, dict, dict[str, 
     return (
         {f"outputs/{step}": convert(tensor) for step, tensor in enumerate(outputs)},
         {f"state/{name}": convert(value) for name, value in fields.items() if tf.is_tensor(value)},
-        {"wrong_state": interface.find_state_fault(final_state, state_type)},
+        {"wrong_state": get_answers().find_state_fault(final_state, state_type)},
     )
 
 
@@ -252,10 +247,7 @@ def build_loss(
         outputs = [tf.placeholder(tf.float32, [None, nbr_outputs]) for _ in range(probe.len_inp)]
         y = tf.placeholder(probe.truth_type, [None, probe.len_inp])
         loss = get_loss(list(outputs), y)
-        if not tf.is_tensor(loss):
-            from support.errors import describe
-
-            raise WrongAnswerError(f"the loss must be a tensor; it is {describe(loss)}")
+        get_answers().check_loss(loss)
         inputs = {f"outputs/{step}": tensor for step, tensor in enumerate(outputs)}
         return export(graph, {**inputs, "y": y}, {"loss": tf.convert_to_tensor(loss)}, send)
 
@@ -276,16 +268,7 @@ def build_train_op(
         tf.train.create_global_step()
         if rate is None:
             inputs["lr"] = rate = tf.placeholder(tf.float32, [])
-        train_op = get_train_op(tf.add_n(terms), rate)
-        if isinstance(train_op, (list, tuple)) and train_op:
-            train_op = tf.group(*train_op)  # a session runs lists, too
-        if not isinstance(train_op, tf.Operation) and not tf.is_tensor(train_op):
-            from support.errors import describe
-
-            raise WrongAnswerError(
-                "get_train_op must return the training operation, such as apply_gradients gives;"
-                f" it returned {describe(train_op)}"
-            )
+        train_op = get_answers().check_train_op(get_train_op(tf.add_n(terms), rate))
         return export(graph, inputs, {"train_op": train_op}, send)
 
 
@@ -293,6 +276,7 @@ def run_memory_test(function: Callable, probe: MemoryTest, seed: int) -> dict[st
     """Part h: two calls in a session whose iterator is in the middle of the training set."""
     import tensorflow.compat.v1 as tf
 
+    read_result = get_answers().read_memory_result
     test_set = draw_memory_test(probe, seed)
     training_set = draw_memory_test(probe._replace(sz_dataset=probe.sz_batch + 1), seed + 1)
     with new_graph(), tf.Session() as sess:
@@ -316,7 +300,7 @@ def run_memory_test(function: Callable, probe: MemoryTest, seed: int) -> dict[st
         try:
             answers.append(read_result(function(*arguments)))
         except Exception as error:
-            raise WrongAnswerError(
+            raise get_answers().AnswerError(
                 f"called a second time it fails ({explain(error)}): run it_test_init at the start"
             ) from error
         return {"answers": answers, "scale": float(sess.run(scale))}
@@ -336,23 +320,6 @@ def draw_memory_test(probe: MemoryTest, seed: int) -> tuple:
     return logits, labels, penalties
 
 
-def read_result(result: Any) -> list[float]:
-    """Loss and accuracy of a result of `run_memory_test`."""
-    fields = getattr(result, "_fields", ())
-    if "loss" in fields and "accuracy" in fields:
-        result = (result.loss, result.accuracy)
-    try:
-        loss, accuracy = map(float, result)
-    except (TypeError, ValueError):
-        from support.errors import describe
-
-        raise WrongAnswerError(
-            "run_memory_test must return MemoryTestResult(loss, accuracy), two numbers; it returned"
-            f" {describe(result)}"
-        ) from None
-    return [loss, accuracy]
-
-
 def build_part(part: str, send: Send, seed: int) -> dict[str, Callable[[], dict[str, Any]]]:
     """The probes of a part, each as a function without arguments."""
     module = importlib.import_module(MODULES[part])
@@ -362,7 +329,7 @@ def build_part(part: str, send: Send, seed: int) -> dict[str, Callable[[], dict[
 
     def get(name: str) -> Any:
         if not hasattr(module, name):
-            raise WrongAnswerError(f"there is no {name} in {file_of(MODULES[part])}")
+            raise get_answers().AnswerError(f"there is no {name} in {file_of(MODULES[part])}")
         return getattr(module, name)
 
     def variables(probe: str) -> dict[str, Any]:
@@ -445,9 +412,14 @@ def find_library(graph: Any) -> str | None:
     return None
 
 
+def get_answers() -> types.ModuleType:
+    """What must be returned: a module of the exercise that nobody hands in."""
+    return importlib.import_module("rnn_cells.answers")
+
+
 def explain(error: BaseException) -> str:
     """One sentence: where in the submission, what."""
-    if isinstance(error, (WrongAnswerError, NeedsError)):
+    if isinstance(error, (get_answers().AnswerError, NeedsError)):
         return str(error)
     message = get_message(error)
     if isinstance(error, NotImplementedError) and message.startswith("part ("):
@@ -574,9 +546,9 @@ def main(seed: str, *parts: str) -> None:
         import tensorflow.compat.v1 as tf
 
     tf.logging.set_verbosity(tf.logging.FATAL)
-    for module in ("support.terminal", "support.errors"):  # before a submission changes the path
-        importlib.import_module(module)
     make_lazy_package()
+    importlib.import_module("support.terminal")  # before a submission changes the path
+    get_answers()
     send("ready", b"")
     build(list(parts), send, int(seed))
 
