@@ -41,6 +41,11 @@ LINES = (
     "--cell basic --task sin --input-noise 0",
     "--cell basic --task sin --activation tanh",
     "--cell basic --task sin --activation relu",
+    "--cell lstm --task memory --blank-separation-len 200 --curriculum --match-params",
+    "--cell lstm --task memory --blank-separation-len 1000 --curriculum --match-params",
+    "--cell lstm --task memory --blank-separation-len 1000 --curriculum",
+    "--cell lstm --task memory --blank-separation-len 3000 --curriculum --match-params",
+    "--cell lstm --task memory --blank-separation-len 5000 --curriculum --match-params",
 )
 
 PICTURES = {
@@ -108,6 +113,10 @@ def summarise(line: str, results: list[dict]) -> dict[str, str]:
         achieved = "continuation error " + spread(results, "continuation_mse", "{:.2g}")
     else:
         achieved = "recall " + spread(results, "recall_accuracy", "{:.2%}")
+    if results[0]["settings"]["curriculum"]:
+        longest = results[0]["settings"]["blank_separation_len"]
+        at_longest = [{"recall": dict(result["recall_by_lag"])[longest]} for result in results]
+        achieved += f"; at {longest:,} blanks " + spread(at_longest, "recall", "{:.2%}")
     return {
         "`python main.py …`": f"`{line}`",
         "parameters": f"{results[0]['parameters']['total']:,}",
