@@ -264,7 +264,8 @@ def build_train_op(
             weights = tf.get_variable(name, shape, initializer=tf.zeros_initializer())
             inputs[name] = tf.placeholder(tf.float32, shape)
             terms.append(tf.reduce_sum(weights * inputs[name]))
-        tf.get_variable("frozen", [2], initializer=tf.ones_initializer(), trainable=False)
+        frozen = tf.get_variable("frozen", [2], initializer=tf.ones_initializer(), trainable=False)
+        terms.append(tf.reduce_sum(frozen))
         tf.train.create_global_step()
         if rate is None:
             inputs["lr"] = rate = tf.placeholder(tf.float32, [])

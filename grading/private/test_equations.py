@@ -342,12 +342,19 @@ def test_the_gradients_are_those_of_the_equation(fit, part, scorer, rng, probe):
     each.graph.set_parameters(parameters)
     weights = rng.normal(size=[each.length, each.batch, each.call.n_out])
     of = {f"outputs/{step}": weight for step, weight in enumerate(weights)}
-    states = {f"state/{f}": s for f, s in zip(each.fields, start, strict=True)}
-    inputs = {"x": x, **states}
+    names = [f"state/{field}" for field in each.fields]
+    inputs = {"x": x, **dict(zip(names, start, strict=True))}
+    _, ended = each.run(parameters, x, start)
+    _, right = each.expect(parameters, x, start)
+    state_weights = np.zeros([len(names), *np.shape(right[0])])
+    if len(ended) == len(names) and np.allclose(ended, right, rtol=TOLERANCE, atol=TOLERANCE):
+        state_weights = rng.normal(size=state_weights.shape)
+        of |= dict(zip(names, state_weights, strict=True))
 
     def expect(parameters, x=x, start=start) -> np.ndarray:
-        outputs, _ = each.expect(np.atleast_2d(parameters), x, start)
-        return np.einsum("etbh,tbh->e", outputs, weights)
+        outputs, state = each.expect(np.atleast_2d(parameters), x, start)
+        of_states = np.einsum("sebh,sbh->e", np.array(state), state_weights)
+        return np.einsum("etbh,tbh->e", outputs, weights) + of_states
 
     gradients = each.graph.fetch_gradients(of, inputs)
     came = gradients.by_weights
@@ -387,5 +394,6 @@ def _compare_derivatives(
         should, is_ = tell_apart(expected[wrong[0]], came[wrong[0]])
         lose(
             f"the gradient by {what(wrong[0])} should be {should} and is {is_}, for a weighted sum"
-            f" of {length} outputs: something cuts it off or changes it on the way back"
+            f" of {length} outputs and the final state: something cuts it off or changes it on the"
+            " way back"
         )

@@ -173,6 +173,12 @@ BASIC_CELL = [
         )
     ],
     basic(
+        "the final state's gradient is stopped",
+        "b",
+        "something cuts it off",
+        (RETURN_B, "return outputs, MyBasicRNNState(tf.stop_gradient(hidden))"),
+    ),
+    basic(
         "other outputs for a single input",
         "b",
         "not the same for n_inp=1",
@@ -856,6 +862,12 @@ LOSSES = [
     ),
     part(
         "e",
+        "the truth is clipped",
+        "the gradient of the loss",
+        "return tf.losses.mean_squared_error(tf.clip_by_value(y, -10.0, 10.0), tf.concat(outputs, 1))",
+    ),
+    part(
+        "e",
         "a warm-up of 30 steps left out",
         "",
         "return tf.reduce_mean(tf.square(tf.concat(outputs, 1) - tf.cast(y, tf.float32))[:, 30 * (len(outputs) > 30):])",
@@ -1184,6 +1196,14 @@ TRAIN_OPS = [
         "momentum without clipping",
         "not clipped",
         "return tf.train.MomentumOptimizer(lr, 0.9).minimize(loss)",
+    ),
+    part(
+        "f",
+        "all variables, frozen ones too",
+        "not trainable",
+        (
+            _GRADIENTS + "gradients, _ = tf.clip_by_global_norm(gradients, 5.0)\n" + _APPLY_ALL
+        ).replace("trainable_variables", "global_variables"),
     ),
     part(
         "f",

@@ -14,7 +14,7 @@ from grading.engine.text import tell_apart
 
 BATCHES = (6, 1)
 SCALES = (1.0, 30.0)
-"""Of outputs whose gradients are looked at."""
+"""Of outputs, and of a truth that is no symbols, for which gradients are looked at."""
 
 
 def compute_loss(graph: LoadedGraph, outputs: np.ndarray, truth: np.ndarray) -> float:
@@ -93,11 +93,13 @@ def check_that_no_variable_counts(graph: LoadedGraph, outputs: np.ndarray, truth
 # --- part e: mean squared error -----------------------------------------------------------------
 
 
-def draw_sin(rng: np.random.Generator, probe: str, batch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs [T, B, 1] and truth [B, T] of the probe's type."""
+def draw_sin(
+    rng: np.random.Generator, probe: str, batch: int, scale: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs [T, B, 1] and truth [B, T] of the probe's type, both of a size."""
     loss = builder.SIN_LOSSES[probe]
-    outputs = rng.normal(size=[loss.len_inp, batch, 1])
-    return outputs, rng.normal(size=[batch, loss.len_inp]).astype(loss.truth_type)
+    outputs = rng.normal(0, scale, [loss.len_inp, batch, 1])
+    return outputs, rng.normal(0, scale, [batch, loss.len_inp]).astype(loss.truth_type)
 
 
 @pytest.mark.part("e", "loss")
@@ -181,8 +183,7 @@ def _shifted_sin(predictions: np.ndarray, truth: np.ndarray) -> dict[str, float]
 @pytest.mark.part("e", "loss")
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_gradient_of_the_sine_loss_reaches_all_outputs_alike(scorer, rng, scale):
-    outputs, truth = draw_sin(rng, "float32", 6)
-    outputs *= scale
+    outputs, truth = draw_sin(rng, "float32", 6, scale)
     came = compute_gradients(scorer.get_graph("e", "float32"), outputs, truth)
     expected = 2 * (outputs - truth.T[:, :, np.newaxis]) / truth.size
     if came.shape != expected.shape or not np.allclose(came, expected, rtol=1e-3, atol=1e-5):

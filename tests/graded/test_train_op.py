@@ -10,6 +10,7 @@ first step.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import numpy as np
@@ -107,6 +108,8 @@ def test_plain_gradient_descent_takes_the_learning_rate_as_it_is(scorer, rng):
     factors = -one / gradient
     if not np.allclose(factors, factors[0], rtol=1e-3) or not np.allclose(two, 2 * one, rtol=1e-3):
         return  # another optimizer
+    if factors[0] <= 0:
+        return  # told elsewhere
     rate = builder.RATES["number"]
     if not np.isclose(factors[0], rate, rtol=1e-3):
         right, came = tell_apart(rate, factors[0])
@@ -261,7 +264,9 @@ def explain_clipping(graph: LoadedGraph, first: np.ndarray, gradients: list[np.n
                 and are_alike(graph, first, one, other) == np.allclose(clip(one), clip(other))
             )
 
-    likely = next((name for name, clip in mistakes.items() if explains(clip)), None)
+    likely = None
+    with contextlib.suppress(pytest.fail.Exception):  # a mistake's gradient may make no numbers
+        likely = next((name for name, clip in mistakes.items() if explains(clip)), None)
     if likely is None and not norms and not are_alike(graph, first, *gradients[-2:]):
         likely = "it is not clipped, or is used as it was before it was clipped"
     measured = ", ".join(
