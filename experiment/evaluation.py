@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from experiment.curriculum import StageMetrics
 
 
+ROOM_FOR_STAGES = 10
+"""By how much the axis of the loss goes on above it, for the names of a curriculum's stages."""
+
+
 class UnboundedOutputError(ExplainedError):
     """A network's output grows without bound in the test."""
 
@@ -209,7 +213,7 @@ def plot_training(
     if settings.curriculum:
         _mark_stages(loss_panel, norm_panel, history)
     for axes in (loss_panel, norm_panel):
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, frameon=False, fontsize=9)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False, fontsize=9)
     with replacing(out_dir / "training.png") as path:
         figure.savefig(path, dpi=150)
 
@@ -217,7 +221,9 @@ def plot_training(
 def _mark_stages(loss_panel: Axes, norm_panel: Axes, history: list[StageMetrics]) -> None:
     """A line where each stage of a curriculum begins, with its largest number of blanks."""
     label = "a stage begins: up to so many blanks"
-    for blanks, rows in itertools.groupby(history, key=lambda row: row.blanks):
+    loss_panel.set_ylim(top=ROOM_FOR_STAGES * loss_panel.get_ylim()[1])
+    stages = itertools.groupby(history, key=lambda row: row.blanks)
+    for number, (blanks, rows) in enumerate(stages):
         start = next(rows).epoch - 0.5
         for axes in (loss_panel, norm_panel):
             axes.axvline(
@@ -227,7 +233,7 @@ def _mark_stages(loss_panel: Axes, norm_panel: Axes, history: list[StageMetrics]
             f"{blanks:,}",
             (start, 1),
             xycoords=loss_panel.get_xaxis_transform(),
-            xytext=(3, -4),
+            xytext=(3, -4 - 30 * (number % 2)),  # stages may be short
             textcoords="offset points",
             rotation=90,
             verticalalignment="top",
