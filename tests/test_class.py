@@ -34,6 +34,7 @@ from grading.classroom.groups import (
     list_handed_in,
     read_name,
 )
+from grading.classroom.judging import end_judges, judge_apart
 from grading.classroom.result import GRADED, OUR_FAULT, REFUSED, Result
 from grading.engine import builder
 from grading.engine.build import Build, Probe
@@ -41,13 +42,13 @@ from grading.engine.course import PATH, CourseError, read
 from grading.engine.parts import PARTS
 from grading.engine.process import OUT_OF_MEMORY, TIMED_OUT, find_trouble, kill, watch
 from grading.engine.submission import Submission
-from grading.engine.verdict import GRADER_FAILED, get_points, get_reasons, lose_all
+from grading.engine.verdict import GRADER_FAILED, Question, get_points, get_reasons, lose_all
 from grading.gradebook import gradebook, overview
 from grading.sandbox import runners, seccomp, walls
 from grading.sandbox.check import check_sandbox
 from grading.sandbox.limits import UIDS, Limits, SandboxError, become
 from grading.sandbox.process import LONGEST_REST, MAP_BYTES, BoundedProcess
-from grading.sandbox.runners import Bare
+from grading.sandbox.runners import Bare, Sandbox
 from support.files import ROOT
 from tests.clusters import start_cluster
 from tests.corpus.packing import SOLVED, pack_folder, pack_tar
@@ -683,6 +684,33 @@ def test_a_judge_that_judges_nothing_is_our_own_fault(monkeypatch):
     monkeypatch.setattr(grade, "judge_apart", judge_apart)
     with pytest.raises(grade.JudgeError):
         grade.judge_parts(Build(dict.fromkeys(PARTS, {}), 0), 0, Bare(Limits()))
+
+
+PEEPING = """
+import os
+from grading.engine.verdict import lose_all
+from grading.private import judge, server
+
+def peep(question):
+    try:
+        open(f"/proc/{os.getppid()}/mem").close()
+    except PermissionError as error:
+        return lose_all("it cannot")
+    return lose_all("it reads the memory of its judge")
+
+judge.judge = peep
+server.main()
+"""
+
+
+@needs_sandbox
+def test_in_the_sandbox_what_judges_a_submission_cannot_read_its_parent(monkeypatch):
+    monkeypatch.setattr(runners, "JUDGE", ("-c", PEEPING))
+    try:
+        verdict = judge_apart(Question(None, 0, "a"), Sandbox(Limits(open_files=200)), 60)
+    finally:
+        end_judges()
+    assert get_reasons(verdict, "a") == ["it cannot"]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no choice of processors here")

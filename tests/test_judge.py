@@ -6,17 +6,22 @@ import subprocess
 import sys
 
 import numpy as np
+import psutil
 import pytest
 import tensorflow.compat.v1 as tf
 from tensorflow.core.framework.variable_pb2 import VariableDef
 
+from grading.classroom import judging
+from grading.classroom.judging import JudgeError, end_judges, judge_apart
 from grading.engine.bounds import Clock
 from grading.engine.build import MAX_SENT, _read_messages
 from grading.engine.graphs import LoadedGraph
 from grading.engine.operations import ALLOWED_OPERATIONS, MAX_NAME
 from grading.engine.parts import PARTS
 from grading.engine.text import printable, printable_error
-from grading.engine.verdict import MOST_REASONS, lose_all, read
+from grading.engine.verdict import MOST_REASONS, Question, get_reasons, lose_all, read
+from grading.sandbox.limits import Limits
+from grading.sandbox.runners import Bare
 from support.files import ROOT
 
 # --- what a graph may hold ----------------------------------------------------------------------
@@ -176,3 +181,90 @@ def test_there_is_no_verdict_if_a_test_does_not_report(trips, outcome):
         check=True,
     )
     assert outcome in process.stdout
+
+
+# --- one submission after another -----------------------------------------------------------------
+
+PLAYED = """
+import os, time
+from grading.engine.verdict import lose_all
+from grading.private import judge, server
+
+def play(question):
+    if question.seed == 1:
+        os.abort()
+    if question.seed == 2:
+        raise MemoryError
+    if question.seed == 3:
+        time.sleep(60)
+    if question.seed == 4 and not os.fork():
+        os.setpgid(0, 0)
+        time.sleep(60)
+    return lose_all(f"{os.getppid()} {os.getpid()}")
+
+judge.judge = play
+server.main()
+"""
+"""JUDGE, but what it does follows from the seed."""
+
+
+class Played(Bare):
+    def start_judge(self):
+        return self._start([sys.executable, "-c", PLAYED], ROOT, stdin=subprocess.PIPE)
+
+
+@pytest.fixture(scope="module")
+def ask():
+    """Asks JUDGE; the answer is its process and that of the child, or what went wrong."""
+    runner = Played(Limits())
+
+    def ask(seed, seconds=30.0):
+        try:
+            verdict = judge_apart(Question(None, seed, "a"), runner, seconds)
+        except JudgeError as error:
+            return str(error)
+        return tuple(map(int, get_reasons(verdict, "a")[0].split()))
+
+    yield ask
+    end_judges()
+
+
+def test_a_judge_forks_for_each_submission(ask):
+    (judge, child), (same, other) = ask(0), ask(0)
+    assert judge == same
+    assert len({judge, child, other}) == 3
+    assert not any(psutil.pid_exists(pid) for pid in (child, other))
+
+
+@pytest.mark.parametrize(("seed", "status"), [(1, 134), (2, 1)])
+def test_a_submission_that_crashes_its_judge_costs_no_other_a_verdict(ask, seed, status):
+    judge, _ = ask(0)
+    assert ask(seed) == f"the judge gave no verdict (exit status {status})"
+    renewed, _ = ask(0)
+    assert not psutil.pid_exists(judge)
+    assert psutil.pid_exists(renewed)
+
+
+def test_a_submission_that_takes_too_long_is_ended_with_its_judge(ask):
+    judge, _ = ask(0)
+    assert ask(3, seconds=1.0) == "the judge gave no verdict (it took too long)"
+    assert not psutil.pid_exists(judge)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nobody takes up what is left")
+def test_a_process_that_a_submission_leaves_ends_the_judge(ask):
+    assert ask(4) == "the judge gave no verdict (exit status 1)"
+    ask(0)
+
+
+def test_a_judge_that_was_killed_while_it_waited_is_replaced(ask):
+    judge, _ = ask(0)
+    psutil.Process(judge).kill()
+    psutil.wait_procs([psutil.Process(judge)], timeout=10)
+    assert ask(0)[0] != judge
+
+
+def test_a_judge_is_renewed_now_and_then(ask, monkeypatch):
+    judge, _ = ask(0)
+    monkeypatch.setattr(judging, "MOST_ASKED", 1)
+    assert ask(0)[0] != judge

@@ -7,28 +7,25 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import pickle
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from grading.classroom.judging import JudgeError, judge_apart
 from grading.classroom.result import GRADED, OUR_FAULT, Result
 from grading.engine.build import PART_LIMIT, Build, Probe, build
 from grading.engine.course import COURSE
 from grading.engine.memory_truth import choose_telling_seed
 from grading.engine.parts import PARTS
-from grading.engine.process import CRASHED, TIMED_OUT, TROUBLES, Process, find_trouble, kill, watch
+from grading.engine.process import CRASHED, TROUBLES
 from grading.engine.submission import Submission
 from grading.engine.text import printable
-from grading.engine.verdict import Question, Verdict, lose_part, read
+from grading.engine.verdict import Question, Verdict, lose_part
 from grading.sandbox.limits import Limits
 from grading.sandbox.runners import Bare, Sandbox
 
 ATTEMPTS = 2
 """Tries before a failed grading is our own fault."""
-MAX_ANSWER = 4 << 20
-"""Bytes of JUDGE's answer."""
 
 
 class Task(NamedTuple):
@@ -40,10 +37,6 @@ class Task(NamedTuple):
     part_limit: float = PART_LIMIT
     limits: Limits = Limits()
     sandboxed: bool = True
-
-
-class JudgeError(Exception):
-    """JUDGE ended without a verdict."""
 
 
 def grade(task: Task, kind: type[Bare] | None = None, scratch: Path | None = None) -> Result:
@@ -118,29 +111,3 @@ def judge_parts(built: Build, seed: int, runner: Bare) -> tuple[Build, Verdict]:
     }
     troubles = built.troubles | ({CRASHED} if stopped else set())
     return built._replace(probes={**built.probes, **probes}, troubles=troubles), verdict
-
-
-def judge_apart(question: Question, runner: Bare, seconds: float = COURSE.judge_seconds) -> Verdict:
-    """Runs JUDGE in a process of its own, for so many seconds."""
-    with ThreadPoolExecutor(1) as thread:
-        process = runner.start_judge()
-        answer = thread.submit(ask, process, pickle.dumps(question))
-        watch(process, answer.done, seconds)
-        trouble = find_trouble(process, seconds)
-        kill(process)
-    try:
-        return read(answer.result())
-    except ValueError:
-        what = f"it {trouble.what}"
-        if trouble.kind == CRASHED:
-            what = f"exit status {process.returncode}"
-        elif trouble.kind == TIMED_OUT:
-            what = "it took too long"  # how long is a matter of luck
-        raise JudgeError(f"the judge gave no verdict ({what})") from None
-
-
-def ask(process: Process, question: bytes) -> bytes:
-    """Gives a process a question; returns its answer, or as much of it as may be."""
-    with contextlib.suppress(BrokenPipeError), process.stdin:
-        process.stdin.write(question)
-    return process.stdout.read(MAX_ANSWER)

@@ -38,6 +38,7 @@ ONE_GRADING = (
     "grading/classroom/__init__.py",
     "grading/classroom/result.py",
     "grading/classroom/grade.py",
+    "grading/classroom/judging.py",
     "grading/classroom/remote.py",
 )
 """What grading one submission depends on, and all that a cluster's worker has."""

@@ -1,19 +1,11 @@
-"""JUDGE: the points for what BUILD has left, without running a line of a submission's Python.
-
-    python -m grading.private.judge        in a sandbox, for the class
-
-reads a `Question`, pickled, and writes the verdict as JSON.
-"""
+"""JUDGE: the points for what BUILD has left, without running a line of a submission's Python."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
 import io
-import json
 import os
-import pickle
-import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -118,16 +110,3 @@ def in_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
-
-
-def main() -> None:
-    question = pickle.load(sys.stdin.buffer)
-    answer = os.fdopen(os.dup(1), "w")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    json.dump(judge(question), answer)
-    answer.close()
-    os._exit(0)  # whatever a graph is still doing
-
-
-if __name__ == "__main__":
-    main()

@@ -21,7 +21,7 @@ from grading.sandbox.process import BoundedProcess
 from grading.sandbox.walls import build_walls, shut_away
 from support.files import ROOT
 
-JUDGE = ("-m", "grading.private.judge")
+JUDGE = ("-m", "grading.private.server")
 """The arguments that start JUDGE."""
 
 
@@ -30,6 +30,10 @@ class Bare:
 
     def __init__(self, limits: Limits):
         self._limits = limits
+
+    def get_kind(self) -> tuple[type, Limits]:
+        """What tells this from runners that start processes otherwise."""
+        return type(self), self._limits
 
     def start_builder(self, arguments: list[str], folder: Path) -> BoundedProcess:
         """Starts BUILD, given by its file and arguments, in a folder; see `process.Start`."""
