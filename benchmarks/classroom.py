@@ -3,8 +3,7 @@
     python -m benchmarks.classroom
 
 Grades classes of 10, 30 and 300 honest submissions, each different, with the command that a
-course uses. Also times the import of TensorFlow, which happens twice for each: in BUILD and in
-JUDGE. Prints a table and writes it to benchmarks/results/classroom.md. Half an hour on 2 cores.
+course uses. Also times the import of TensorFlow, which BUILD does for each. Prints a table and writes it to benchmarks/results/classroom.md. Half an hour on 2 cores.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ def main() -> None:
                 "minutes": f"{seconds / 60:.1f}",
                 "a minute": f"{60 * size / seconds:.1f}",
                 "core seconds each": f"{busy / size:.1f}",
-                "of these, importing TensorFlow": f"{2 * importing * size / busy:.0%}",
+                "of these, importing TensorFlow": f"{importing * size / busy:.0%}",
             }
         )
     table = tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)
