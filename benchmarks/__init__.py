@@ -3,4 +3,4 @@
 IMPORT_TENSORFLOW = (
     "from support.imports import without_keras\nwith without_keras(): import tensorflow.compat.v1"
 )
-"""The import that BUILD and JUDGE make, as a program."""
+"""The import that BUILD makes, as a program."""

@@ -3,7 +3,8 @@
     python -m benchmarks.classroom
 
 Grades classes of 10, 30 and 300 honest submissions, each different, with the command that a
-course uses. Also times the import of TensorFlow, which BUILD does for each. Prints a table and writes it to benchmarks/results/classroom.md. Half an hour on 2 cores.
+course uses. Also times the import of TensorFlow, which BUILD makes for each of them. Prints a
+table and writes it to benchmarks/results/classroom.md. Half an hour on 2 cores.
 """
 
 from __future__ import annotations
