@@ -29,6 +29,8 @@ from support.files import ROOT
 
 RESULTS = Path(__file__).parent / "results"
 
+CURRICULUM = "--cell lstm --task memory --blank-separation-len 1000 --curriculum --match-params"
+
 LINES = (
     "--cell basic --task memory",
     "--cell lstm --task memory",
@@ -42,8 +44,11 @@ LINES = (
     "--cell basic --task sin --activation tanh",
     "--cell basic --task sin --activation relu",
     "--cell lstm --task memory --blank-separation-len 200 --curriculum --match-params",
-    "--cell lstm --task memory --blank-separation-len 1000 --curriculum --match-params",
+    CURRICULUM,
     "--cell lstm --task memory --blank-separation-len 1000 --curriculum",
+    "--cell basic --task memory --blank-separation-len 1000 --curriculum",
+    "--cell basic --task memory --activation tanh --blank-separation-len 1000 --curriculum",
+    "--cell basic --task memory --activation relu --blank-separation-len 1000 --curriculum",
     "--cell lstm --task memory --blank-separation-len 3000 --curriculum --match-params",
     "--cell lstm --task memory --blank-separation-len 5000 --curriculum --match-params",
 )
@@ -54,6 +59,8 @@ PICTURES = {
     "inside-lstm.png": ("--cell lstm --task memory", "inside.png"),
     "inside-basic.png": ("--cell basic --task memory", "inside.png"),
     "inside-sin-tanh.png": ("--cell basic --task sin --activation tanh", "inside.png"),
+    "inside-curriculum.png": (CURRICULUM, "inside.png"),
+    "recall-curriculum.png": (CURRICULUM, "recall.png"),
 }
 """The pictures of README and docs: the line, and which of its figures."""
 
@@ -117,6 +124,9 @@ def summarise(line: str, results: list[dict]) -> dict[str, str]:
         longest = results[0]["settings"]["blank_separation_len"]
         at_longest = [{"recall": dict(result["recall_by_lag"])[longest]} for result in results]
         achieved += f"; at {longest:,} blanks " + spread(at_longest, "recall", "{:.2%}")
+        if not all(result["last_stage"]["passed"] for result in results):
+            reached = [result["last_stage"] for result in results]
+            achieved += "; stopped at up to " + spread(reached, "blanks", "{:,}") + " blanks"
     return {
         "`python main.py …`": f"`{line}`",
         "parameters": f"{results[0]['parameters']['total']:,}",

@@ -207,7 +207,11 @@ class Runner:
 
 
 def write_table(rows: list[Row], path: Path) -> None:
-    """One row per experiment, without settings that no row has and without whole curves."""
+    """One row per experiment, without settings that no row has; of curves, only the recalls."""
+    rows = [
+        {**row, **{f"recall_at_{lag}": recall for lag, recall in row.get("recall_by_lag", ())}}
+        for row in rows
+    ]
     columns = dict.fromkeys(name for row in rows for name in row)
     columns = [
         name
