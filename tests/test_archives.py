@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from grading.classroom import archives, opening
@@ -288,7 +288,6 @@ def test_an_archive_in_an_archive_is_not_opened(tmp_path):
     assert archives.read(path, WANTED) == archives.Content({}, {}, ["inner.zip"])
 
 
-@settings(deadline=None)
 @given(kind=st.sampled_from(["zip", "tar.gz"]), data=st.data())
 def test_damage_of_any_kind_is_refused_or_harmless(kind, data, tmp_path_factory):
     """After any damage to its bytes, an archive is refused, or has no file of another name."""

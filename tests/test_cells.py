@@ -189,7 +189,7 @@ def test_chrono_needs_a_lag(sess, chrono):
 # --- the equations ------------------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(sizes, sizes, sizes, sizes, st.sampled_from(["linear", "tanh", "relu"]))
 def test_the_basic_cell_equals_numpy(n_inp, n_out, batch, len_inp, activation):
     rng = np.random.default_rng(n_inp + 10 * n_out + 100 * batch + 1000 * len_inp)
@@ -207,7 +207,7 @@ def test_the_basic_cell_equals_numpy(n_inp, n_out, batch, len_inp, activation):
     np.testing.assert_allclose(final_state.hidden, expected_hidden, rtol=1e-4, atol=1e-4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(sizes, sizes, sizes, sizes)
 def test_the_lstm_cell_equals_numpy(n_inp, n_out, batch, len_inp):
     rng = np.random.default_rng(n_inp + 10 * n_out + 100 * batch + 1000 * len_inp)

@@ -110,7 +110,7 @@ def test_memory_sequences_with_their_own_number_of_blanks_by_hand():
     assert drawn[1][0].tolist() == [9, 9, 9, 9, 3, 1, data.PADDING, data.PADDING]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(1, 5),
     st.tuples(st.integers(0, 6), st.integers(0, 6)).map(sorted),

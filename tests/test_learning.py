@@ -44,7 +44,7 @@ def test_the_memory_loss_by_hand(sess):
     assert value_of(sess, train.get_loss_memory(outputs, y)) == pytest.approx(expected)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(2, 6), st.sampled_from([1.0, 1000.0]))
 def test_the_losses_equal_numpy(batch, len_inp, classes, scale):
     rng = np.random.default_rng(batch + 10 * len_inp + 100 * classes)
@@ -123,7 +123,7 @@ def test_a_long_gradient_keeps_its_direction_and_gets_the_norm_5(sess):
     np.testing.assert_allclose(change, -0.1 * 5 * slopes / 130, rtol=1e-5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(st.floats(-50, 50, width=32), min_size=3, max_size=3), st.floats(0.125, 20, width=32)
 )
