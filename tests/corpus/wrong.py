@@ -1044,7 +1044,8 @@ TRAIN_OPS = [
         "not trainable",
         _GRADIENTS
         + "gradients, _ = tf.clip_by_global_norm(gradients, 5.0)\n"
-        + "with tf.control_dependencies([v.assign_sub(0.1 * v) for v in tf.global_variables()]):\n"
+        + "floats = [v for v in tf.global_variables() if v.dtype.is_floating]\n"
+        + "with tf.control_dependencies([v.assign_sub(0.1 * v) for v in floats]):\n"
         + "    "
         + _APPLY_ALL,
     ),
