@@ -371,6 +371,9 @@ SUSPECTS = {
     "getattr(f, '__code__')": "uses __code__",
     "import sys\nsys.modules['__main__'].export = 1": "uses __main__",
     "import sys\nsys.modules['a']": "uses sys.modules",
+    "tf.import_graph_def(graph)": "uses import_graph_def (a graph that is built elsewhere)",
+    "tf.keras.layers.LSTMCell(3)": "uses LSTMCell (a library's cells)",
+    "from keras.layers import LSTM": "uses LSTM",
     "\n\nexec('1')": "uses exec (code that is made from text): look at train.py, line 3",
 }
 

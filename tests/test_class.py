@@ -130,6 +130,8 @@ def test_a_group_is_called_by_its_name_or_by_the_number_of_a_member():
     assert find_name(names, "Größe-0a1b2c") == names[2]
     with pytest.raises(GroupError, match="33333 is in 11111_22222_33333 and in 33333_44444"):
         find_name(names, "33333")
+    with pytest.raises(GroupError, match="44444 is in 44444 and in 44444_55555_66666"):
+        find_name(["44444", "44444_55555_66666"], "44444")
     with pytest.raises(GroupError, match="no group 1111: give a name like"):
         find_name(names, "1111")
 
@@ -144,6 +146,17 @@ def test_what_moodle_has_downloaded_is_taken_out_of_its_folders(tmp_path):
     names = ["11111_22222_33333", "44444_55555_66666", "77777_88888_99999"]
     assert [group.name for group in groups] == names
     assert not any(group.flags for group in groups)
+
+
+def test_whoever_names_their_archives_alike_is_told_apart_by_moodles_names(tmp_path):
+    for name in ("Ada A_101_assignsubmission_file_", "Bob B_102_assignsubmission_file_"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "abgabe.zip").touch()
+    for name in ("Cem C_103", "Dan D_104"):
+        (tmp_path / f"{name}_assignsubmission_file_abgabe.zip").touch()
+    groups = find_groups(list_handed_in(tmp_path))
+    assert len({group.name for group in groups}) == 4
+    assert all(group.name.startswith("abgabe-") for group in groups)
 
 
 def test_only_what_points_depend_on_makes_a_grading_worth_repeating(monkeypatch, tmp_path):
@@ -443,7 +456,7 @@ def test_no_cell_is_a_formula(flags):
         assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row.values())
 
 
-@pytest.mark.parametrize("sign", "＝＋－＠﹢﹣﹦﹫=+-@")
+@pytest.mark.parametrize("sign", [*"＝＋－＠﹢﹣﹦﹫=+-@", "=\u0338"])
 @pytest.mark.parametrize("before", ["", " ", "\u3000"])
 def test_no_cell_is_a_formula_in_another_width(sign, before):
     (row, *_) = read_table([make_entry(flags=[f"{before}{sign}1+1"])])

@@ -153,7 +153,19 @@ def test_an_impossible_decision_is_known_before_anything_is_graded(tmp_path, mon
 def test_a_table_may_be_written_by_any_spreadsheet(content, encoding, tmp_path):
     (tmp_path / "overrides.csv").write_bytes(content.encode(encoding))
     found = overrides.read_overrides(tmp_path, ["11111_22222_33333"])
-    assert found == {"11111_22222_33333": {"d": Override(4.5, "Größe")}}
+    assert found.decided == {"11111_22222_33333": {"d": Override(4.5, "Größe")}}
+    assert not found.unclear
+
+
+@pytest.mark.parametrize("stranger", ["11111", "11111_98765_99999"])
+def test_nobody_takes_a_decision_by_writing_a_number_of_somebody_else(stranger, tmp_path):
+    (tmp_path / "overrides.csv").write_text(f"{HEADER}11111,d,5,right\n33333,e,1,right\n")
+    names = ["11111_22222_33333", stranger]
+    found = overrides.read_overrides(tmp_path, names)
+    assert found.decided == {"11111_22222_33333": {"e": Override(1, "right")}}
+    for name in names:
+        (flag,) = found.unclear[name]
+        assert "overrides.csv is not applied: 11111 is in 11111_22222_33333 and in" in flag
 
 
 @pytest.mark.parametrize("name", ["results/11111_22222_33333.json", "gradebook.csv"])

@@ -263,3 +263,12 @@ def test_groups_with_the_same_files_are_not_mixed_up(book):
     for name in ("11111_22222_33333", "44444_55555_66666"):
         pack_folder(SOLVED)(book / CODE, name)
     assert gradescope.list_results(book) == {}
+
+
+def test_who_is_in_two_groups_is_left_out_and_costs_nobody_else_an_export(book, tmp_path, capsys):
+    records = json.loads((book / "class.json").read_text())
+    records[0]["group"]["numbers"].append(records[1]["group"]["numbers"][0])
+    (book / "class.json").write_text(json.dumps(records))
+    contested = records[1]["group"]["numbers"][0]
+    assert export(book, "moodle") == 0
+    assert f"{contested} is in " in capsys.readouterr().err

@@ -116,10 +116,23 @@ def test_what_was_handed_out_does_not_count():
         "def step(x):\n    a(x)\n"
         + "".join(f"def {c}(x):\n" + f"    {d}(x)\n" * 300 for c, d in ("ab", "bc", "cd"))
         + "def d(x):\n    return x + x\n",
+        "def step(x):\n    return x + 9" + "9" * 400,
+        "def step(x):\n    y = x + x\n" + "    y = y + y\n" * 60,
+        "def a(x):\n    return [" + "1, " * 9000 + "]\n" + "def b(): a(1)\n" * 300,
         "(" * 5000,
         "\0\xff" * 1000,
     ],
-    ids=["no Python", "deep", "doubling", "calls", "brackets", "bytes"],
+    ids=[
+        "no Python",
+        "deep",
+        "doubling",
+        "calls",
+        "a large number",
+        "a long sum",
+        "many functions",
+        "brackets",
+        "bytes",
+    ],
 )
 def test_whatever_is_handed_in_is_read_in_a_moment(source):
     list_features({"x.py": source.encode()}, {"x.py": Given(["step"], frozenset())})

@@ -21,7 +21,7 @@ from grading.engine.process import CRASHED, TROUBLES
 from grading.engine.submission import Submission
 from grading.engine.text import printable
 from grading.engine.verdict import Question, Verdict, lose_part
-from grading.sandbox.limits import Limits
+from grading.sandbox.limits import UIDS, Limits
 from grading.sandbox.runners import Bare, Sandbox
 
 ATTEMPTS = 2
@@ -57,7 +57,8 @@ def grade(task: Task, kind: type[Bare] | None = None, scratch: Path | None = Non
         missing = task.submission.missing
         verdict = {part: lose_part(part, missing[PARTS[part].file]) for part in PARTS}
         return Result(GRADED, verdict=verdict, sandboxed=task.sandboxed)
-    runner = (kind or (Sandbox if task.sandboxed else Bare))(task.limits)
+    user = UIDS[task.seed % len(UIDS)]  # the same each time, as an error may name it
+    runner = (kind or (Sandbox if task.sandboxed else Bare))(task.limits, user)
     for _ in range(ATTEMPTS):
         try:
             built = build(
@@ -68,7 +69,7 @@ def grade(task: Task, kind: type[Bare] | None = None, scratch: Path | None = Non
                 scratch=scratch,
             )
             built, verdict = judge_parts(built, task.seed, runner)
-        except (RuntimeError, OSError, JudgeError) as error:
+        except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 raise
             why = printable(error)

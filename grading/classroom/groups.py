@@ -35,6 +35,17 @@ class GroupError(ExplainedError):
     """There is no such group."""
 
 
+class SeveralGroupsError(GroupError):
+    """More than one group is called so."""
+
+    def __init__(self, wanted: str, names: list[str]):
+        super().__init__(
+            f"{wanted} is in {' and in '.join(names)}: give the group's name, or take one of them"
+            " out of the class"
+        )
+        self.names = names
+
+
 class Group(NamedTuple):
     """A group, and the one archive of it that counts."""
 
@@ -63,14 +74,13 @@ def find_name(names: Iterable[str], wanted: str) -> str:
     """The name of the group that is called so, or has a member of this number.
 
     Raises:
-        GroupError: If no group does, or more than one.
+        SeveralGroupsError: If more than one does.
+        GroupError: If no group does.
     """
     names = list(names)
-    if wanted in names:
-        return wanted
-    found = [name for name in names if wanted in name.split("_")]
+    found = [name for name in names if wanted == name or wanted in name.split("_")]
     if len(found) > 1:
-        raise GroupError(f"{wanted} is in {' and in '.join(found)}: give the group's name")
+        raise SeveralGroupsError(wanted, found)
     if not found:
         example = f": give a name like {names[0]}, or the number of a member" if names else ""
         raise GroupError(f"there is no group {wanted}{example}")
@@ -134,7 +144,9 @@ def _name(path: Path, numbers: Sequence[str]) -> str:
     joined = "_".join(numbers)
     if joined and len(joined) <= LONGEST_NAME:
         return joined
-    digest = hashlib.sha256(os.fsencode(_get_stem(path))).hexdigest()[:6]
+    whose = path.parent.name if MOODLE.fullmatch(path.parent.name) else ""
+    identity = os.fsencode(f"{whose}{path.name if MOODLE.match(path.name) else _get_stem(path)}")
+    digest = hashlib.sha256(identity).hexdigest()[:6]
     return f"{_make_plain(_get_stem(path))}-{digest}"
 
 

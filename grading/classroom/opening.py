@@ -105,7 +105,8 @@ def open_one(group: Group, aside: Path, kept: Path, opener: str) -> Opened:
             if all((aside / name).stat().st_size == size for name, size in record["aside"].items()):
                 return Opened(group, _without_files(record), path)
     record = open_apart(group, aside)
-    if path is None or (record["result"] or {}).get("status") == OUR_FAULT:
+    result = record["result"] or {}
+    if path is None or result.get("status") == OUR_FAULT or result.get("why") == TOO_MUCH:
         return Opened(group, record)
     write_json(path, record)
     return Opened(group, _without_files(record), path)

@@ -24,6 +24,15 @@ ATTRIBUTES = {
     **dict.fromkeys(("tensorflow.python", "tf.python"), "a library's private modules"),
 }
 """Attributes, some together with what they are of, and what they are."""
+CELLS = {
+    **dict.fromkeys(
+        ("LSTM", "LSTMCell", "GRU", "GRUCell", "RNN", "SimpleRNN"), "a library's cells"
+    ),
+    **dict.fromkeys(("BlockLSTM", "LSTMBlockCell", "SimpleRNNCell"), "a library's cells"),
+    **dict.fromkeys(("static_rnn", "dynamic_rnn", "raw_rnn"), "a library's cells"),
+    **dict.fromkeys(("import_graph_def", "import_meta_graph"), "a graph that is built elsewhere"),
+}
+"""Attributes and what is imported, of which nobody can tell who built it. A text may be so."""
 CALLS = dict.fromkeys(("exec", "eval", "compile", "__import__"), "code that is made from text")
 """Functions, and what they run."""
 
@@ -56,9 +65,9 @@ def _get_candidates(node: ast.AST) -> Iterator[tuple[str, Mapping[str, str]]]:
         if isinstance(node, ast.ImportFrom):
             paths = [f"{node.module}.{path}" for path in paths]
         for path in paths:
-            yield from ((name, {**MODULES, **ATTRIBUTES}) for name in _cut(path))
+            yield from ((name, {**MODULES, **ATTRIBUTES, **CELLS}) for name in _cut(path))
     elif isinstance(node, ast.Attribute):
-        yield node.attr, ATTRIBUTES
+        yield node.attr, {**ATTRIBUTES, **CELLS}
         if isinstance(node.value, ast.Name):
             yield f"{node.value.id}.{node.attr}", ATTRIBUTES
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

@@ -16,7 +16,7 @@ from grading.gradebook.description import describe
 from grading.gradebook.pages import render
 
 MAX_SHOWN = 20_000
-"""Characters of a file that the page shows, and of the rest of its lines' marks."""
+"""Bytes of a file that the page shows, and of the rest of its lines' marks."""
 MAX_LINE = 400
 """Characters of a line."""
 
@@ -56,7 +56,7 @@ def show_lines(source: str) -> Shown:
     all_lines = source.split("\n")
     for line in all_lines:
         lines.append(str(escape(_cut(line.removesuffix("\r")))))
-        size += len(lines[-1]) + len("<i></i>\n")
+        size += len(lines[-1].encode()) + len("<i></i>\n")
         if size > MAX_SHOWN:
             break
     return Shown(lines, is_cut=len(lines) < len(all_lines))

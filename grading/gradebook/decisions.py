@@ -38,7 +38,15 @@ def decide(
         TableError: If a decision or a time is impossible.
     """
     overrides = read_overrides(folder, [entry.group.name for entry in graded])
-    decided = [entry._replace(overrides=overrides.get(entry.group.name, {})) for entry in graded]
+    decided = [
+        entry._replace(
+            overrides=overrides.decided.get(name := entry.group.name, {}),
+            group=entry.group._replace(
+                flags=(*entry.group.flags, *overrides.unclear.get(name, ()))
+            ),
+        )
+        for entry in graded
+    ]
     if rule is None:
         return decided
     times = read_times(folder, rule)

@@ -108,8 +108,9 @@ def make_table(graded: Iterable[Graded], form: Form = PLAIN) -> str:
 def make_harmless(cell: str) -> str:
     """A cell that no spreadsheet computes, even if a semicolon ends cells there."""
     cell = cell[:LONGEST_CELL].replace(";", ",")
-    begin = unicodedata.normalize("NFKC", cell[:100]).lstrip()
-    return f"'{cell}" if begin.startswith(FORMULA) or cell[:1].isspace() else cell
+    begins = (cell.lstrip(), unicodedata.normalize("NFKC", cell[:100]).lstrip())
+    is_formula = any(begin.startswith(FORMULA) for begin in begins)
+    return f"'{cell}" if is_formula or cell[:1].isspace() else cell
 
 
 def make_result(entry: Graded) -> dict[str, Any]:

@@ -117,13 +117,18 @@ def _make_parserinfo():
     return EnglishAndGerman()
 
 
+LATEST_DATE = datetime(9999, 1, 1, tzinfo=timezone.utc).timestamp()
+"""A file may have a date after all that `datetime` knows."""
+
+
 def find_lateness(entry: Graded, times: Mapping[str, datetime], rule: LateRule) -> Lateness | None:
     """When a group handed in, and what that costs; None if nobody knows the time."""
     of_members = [times[number] for number in entry.group.numbers if number in times]
     if of_members:
         time, source = max(of_members), FILE
     elif entry.handed_in is not None:
-        time, source = datetime.fromtimestamp(entry.handed_in, timezone.utc), "the file's date"
+        date = min(entry.handed_in, LATEST_DATE)
+        time, source = datetime.fromtimestamp(date, timezone.utc), "the file's date"
     else:
         return None
     zone = ZoneInfo(rule.timezone)

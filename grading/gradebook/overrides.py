@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from grading.classroom.graded import LATE, Override
-from grading.classroom.groups import GroupError, find_name
+from grading.classroom.groups import GroupError, SeveralGroupsError, find_name
 from grading.engine.parts import PARTS, TOTAL
 from grading.engine.text import printable
 from grading.gradebook.tables import Row, read_number, read_table
@@ -28,8 +29,18 @@ LONGEST_REASON = 1000
 """Characters of a reason."""
 
 
-def read_overrides(folder: Path, names: Collection[str]) -> dict[str, dict[str, Override]]:
-    """The decisions by group and part; none if there is no file.
+class Overrides(NamedTuple):
+    """What people decided."""
+
+    decided: Mapping[str, Mapping[str, Override]]
+    """By group and part."""
+    unclear: Mapping[str, list[str]]
+    """By group, flags that say which rows may be meant for it. They are not applied: anybody can
+    write a number of somebody else into the name of an archive."""
+
+
+def read_overrides(folder: Path, names: Collection[str]) -> Overrides:
+    """The decisions; none if there is no file.
 
     Args:
         folder: The gradebook's.
@@ -40,17 +51,25 @@ def read_overrides(folder: Path, names: Collection[str]) -> dict[str, dict[str, 
     """
     path = folder / FILE
     found: dict[str, dict[str, Override]] = defaultdict(dict)
+    unclear: dict[str, list[str]] = defaultdict(list)
     for row in read_table(path, COLUMNS) if path.exists() else []:
-        group, part, override = _read_row(row, names)
+        try:
+            group, part, override = _read_row(row, names)
+        except SeveralGroupsError as error:
+            for name in error.names:
+                unclear[name].append(f"{FILE} is not applied: {error}")
+            continue
         if part in found[group]:
             raise row.fail(f"{part} of {group} is decided twice: keep one of the rows")
         found[group][part] = override
-    return dict(found)
+    return Overrides(found, unclear)
 
 
 def _read_row(row: Row, names: Collection[str]) -> tuple[str, str, Override]:
     try:
         group = find_name(names, row.cells["group"])
+    except SeveralGroupsError:
+        raise
     except GroupError as error:
         raise row.fail(str(error)) from None
     part = row.cells["part"].strip("() ").lower()

@@ -106,8 +106,12 @@ def run(graph: LoadedGraph, fields, parameters: np.ndarray, x: np.ndarray, start
     outputs = [f"outputs/{step}" for step in range(graph.nbr_outputs)]
     states = [f"state/{field}" for field in fields if graph.has_output(f"state/{field}")]
     values = graph.fetch([*outputs, *states], {"x": x, **inputs})
-    if len({np.shape(value) for value in values[: len(outputs)]}) != 1:
+    shapes = {np.shape(value) for value in values[: len(outputs)]}
+    if len(shapes) != 1:
         lose("the outputs are not all of one shape")
+    if shapes != {np.shape(start[0])}:
+        right, came = list(np.shape(start[0])), list(shapes.pop())
+        lose(f"the outputs should be of shape [batch, n_out], here {right}, and are of {came}")
     return np.stack(values[: len(outputs)]), values[len(outputs) :]
 
 

@@ -74,7 +74,8 @@ class BoundedProcess(Process):
     def _look(self) -> None:
         processes = find_processes(self.pid)
         taken = [get_taken(process) for process in processes]
-        self._worked = max(self._worked, sum(t.worked for t in taken))
+        counted = 0.0 if self.group is None else self.group.read_worked()  # with those that ended
+        self._worked = max(self._worked, counted, sum(t.worked for t in taken))
         queues = {process.pid: t.queued for process, t in zip(processes, taken, strict=True)}
         advances = (queues[pid] - self._queues.get(pid, queues[pid]) for pid in queues)
         self._queued += max(advances, default=0.0)
@@ -150,7 +151,7 @@ def get_own_memory(process: psutil.Process) -> int:
 
 
 def _count_kib(process: psutil.Process, file: str, names: str) -> int:
-    text = Path(f"/proc/{process.pid}/{file}").read_text()
+    text = Path(f"/proc/{process.pid}/{file}").read_text(errors="replace")  # names are any bytes
     return sum(map(int, re.findall(rf"^(?:{names}):\s*(\d+) kB", text, re.MULTILINE)))
 
 

@@ -26,10 +26,15 @@ JUDGE = ("-m", "grading.private.server")
 
 
 class Bare:
-    """Starts processes without a sandbox, for submissions that one trusts."""
+    """Starts processes without a sandbox, for submissions that one trusts.
 
-    def __init__(self, limits: Limits):
-        self._limits = limits
+    Args:
+        limits: What a process may take.
+        user: As whom BUILD runs in a sandbox; drawn if it is not given. JUDGE's is always drawn.
+    """
+
+    def __init__(self, limits: Limits, user: int | None = None):
+        self._limits, self._user = limits, user
 
     def get_kind(self) -> tuple[type, Limits]:
         """What tells this from runners that start processes otherwise."""
@@ -74,7 +79,7 @@ class Sandbox(Bare):
         program, *rest = arguments
         folder.chmod(0o755)  # for another user to read
         given = {"/program.py": Path(program), "/submission": folder}
-        return self.start(["/program.py", *rest], given, "/submission")
+        return self.start(["/program.py", *rest], given, "/submission", user=self._user)
 
     def start_judge(self) -> BoundedProcess:
         given = {f"/course/{path}": ROOT / path for path in manifest.JUDGE}
@@ -86,6 +91,7 @@ class Sandbox(Bare):
         given: Mapping[str, Path],
         folder: str,
         stdin: int = subprocess.DEVNULL,
+        user: int | None = None,
     ) -> BoundedProcess:
         """Starts Python.
 
@@ -94,8 +100,10 @@ class Sandbox(Bare):
             given: The files and folders that it may read, by their paths in the sandbox.
             folder: The one it starts in.
             stdin: As `subprocess.Popen` takes it.
+            user: As whom it runs; drawn if it is not given.
         """
-        with self._shut_away(given, folder, [sys.executable, *arguments]) as (command, files):
+        command = [sys.executable, *arguments]
+        with self._shut_away(given, folder, command, user) as (command, files):
             return self._start(command, Path("/"), stdin, pass_fds=files)
 
     def explain(self) -> str:
@@ -108,14 +116,18 @@ class Sandbox(Bare):
 
     @contextlib.contextmanager
     def _shut_away(
-        self, given: Mapping[str, Path], folder: str, command: Sequence[str]
+        self,
+        given: Mapping[str, Path],
+        folder: str,
+        command: Sequence[str],
+        user: int | None = None,
     ) -> Iterator[tuple[list[str], list[int]]]:
         """A command behind the walls, and the descriptors that it needs.
 
         Bubblewrap's options go through a descriptor: whatever is on its command line can be read in
         the sandbox, and the options name the course's folders.
         """
-        user = secrets.choice(UIDS)
+        user = user or secrets.choice(UIDS)
         with contextlib.ExitStack() as stack:
             system_calls = stack.enter_context(open_pipe(seccomp.write_filter))
             options = "\0".join(build_walls(user, given, folder, system_calls, self._limits))
@@ -134,7 +146,7 @@ class OtherUser(Bare):
         program, *rest = arguments
         folder.chmod(0o755)
         copied = shutil.copy(program, folder / ".builder.py")
-        user = secrets.choice(UIDS)
+        user = self._user or secrets.choice(UIDS)
         command = [*limit(self._limits), *become(user), sys.executable, copied, *rest]
         kind = functools.partial(_OtherUsersProcess, user)
         return self._start(command, folder, subprocess.DEVNULL, kind)

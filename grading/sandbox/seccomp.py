@@ -2,8 +2,8 @@
 
 Three kinds are refused. Some get memory that `Limits.memory` does not see, because it belongs to no
 process, is mapped nowhere, or is of the kernel's own records. Some undo the choice of processors,
-or give a session's share of them to each process. The others are doors to namespaces and to rarely
-used parts of the kernel. Python, NumPy and TensorFlow do without all of them.
+or give a session's share of them to each process, or none. The others are doors to namespaces and
+to rarely used parts of the kernel. Python, NumPy and TensorFlow do without all of them.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ REFUSED = (
     *("memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open"),
     *("vmsplice", "io_setup", "socket", "socketpair"),
     *("epoll_create", "epoll_create1", "inotify_init", "inotify_init1", "fanotify_init"),
-    *("sched_setaffinity", "setsid"),
+    *("sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr", "setsid"),
     *("unshare", "setns", "mount", "fsopen", "open_tree"),
-    *("add_key", "bpf", "io_uring_setup", "keyctl", "perf_event_open", "ptrace", "userfaultfd"),
+    *("add_key", "request_key", "keyctl", "bpf", "io_uring_setup", "perf_event_open", "ptrace"),
+    *("userfaultfd", "syslog"),
 )
 """Refused with any arguments."""
 MAP_SHARED = 0x01

@@ -137,5 +137,6 @@ def mount(given: Mapping[str, Path], limits: Limits) -> Iterator[str]:
             yield from ["--perms", "0755", "--dir", str(parent)]
         yield from ["--ro-bind", str(outside), inside]
     yield from ["--proc", "/proc", "--dev", "/dev"]
+    yield from ["--tmpfs", "/dev/pts", "--remount-ro", "/dev/pts"]  # no terminals
     # These two are in memory without a limit: files in them would fill the machine's memory.
     yield from ["--remount-ro", "/dev", "--remount-ro", "/"]

@@ -36,10 +36,14 @@ MAX_SOURCE = 100_000
 """Characters of a file that are read."""
 MAX_STEPS = 50_000
 """Expressions of a function that are followed."""
+MAX_STEPS_OF_FILE = 200_000
+"""Expressions of a file that are followed."""
 MAX_DEPTH = 4
 """Calls within calls that are followed."""
 MAX_UNROLLED = 8
 """Elements of a list that is written out and gone through."""
+LARGEST_NUMBER = 1e300
+"""Larger ones are whole numbers that no float holds."""
 RETURN = "return"
 """What a function returns, among its names."""
 
@@ -121,13 +125,18 @@ def _follow_file(source: str, gaps: Iterable[str]) -> Iterator[tuple[Feature, in
         return
     functions = _list_functions(tree)
     attributes: dict[str, Value] = {}
+    steps = 0
     # A student may have moved or renamed them.
     for name in [name for name in gaps if name in functions] or functions:
-        follower = _Follower(functions, _list_tables(tree), attributes)
+        left = min(MAX_STEPS, MAX_STEPS_OF_FILE - steps)
+        follower = _Follower(functions, _list_tables(tree), attributes, left)
         with contextlib.suppress(RecursionError, _TooLongError):
             follower.run(functions[name], {})
+        steps += follower.steps
         for what, line in follower.features:
             yield Feature(name.partition(".")[0], what), line
+        if steps >= MAX_STEPS_OF_FILE:
+            return
 
 
 def _list_tables(tree: ast.Module) -> dict[str, dict[str, ast.expr]]:
@@ -164,13 +173,14 @@ class _Follower:
         functions: Mapping[str, ast.FunctionDef],
         tables: Mapping[str, Mapping[str, ast.expr]],
         attributes: dict[str, Value],
+        most_steps: int,
     ):
         self._functions = {name.rpartition(".")[2]: node for name, node in functions.items()}
         self._closures: dict[str, dict[str, Value]] = {}
         self._tables = tables
         self._attributes = attributes
         self._stack: list[ast.AST] = []
-        self._steps = 0
+        self.steps, self._most_steps = 0, most_steps
         self.features: list[tuple[str, int]] = []
 
     def run(self, function: ast.FunctionDef | ast.Lambda, arguments: dict[str, Value]) -> Value:
@@ -268,8 +278,8 @@ class _Follower:
         return [take_piece(value, None)]
 
     def _count(self) -> None:
-        self._steps += 1
-        if self._steps > MAX_STEPS:
+        self.steps += 1
+        if self.steps > self._most_steps:
             raise _TooLongError
 
     def _evaluate(self, node: ast.expr, names: dict[str, Value]) -> Value:
@@ -314,6 +324,8 @@ class _Follower:
 
     def _read_number(self, value: object, node: ast.expr) -> Value:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return LEAF
+        if abs(value) > LARGEST_NUMBER:
             return LEAF
         if value not in COMMON_NUMBERS:
             self.features.append((f"{float(value):g}", node.lineno))

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from grading.similar.vocabulary import ASSOCIATIVE, COMMUTATIVE
 
+MAX_TERMS = 100
+"""Operands of a sum or a product that are told apart."""
+
 
 class Value(NamedTuple):
     """A symbolic value: an operation, and what it is made of."""
@@ -56,7 +59,7 @@ def combine(op: str, operands: list[Value]) -> Value:
     if op in ASSOCIATIVE:
         operands = [
             term for value in operands for term in (value.terms if value.op == op else [value])
-        ]
+        ][:MAX_TERMS]
     ops = [value.op for value in operands]
     if op in COMMUTATIVE:
         ops.sort()

@@ -415,8 +415,8 @@ HOSTILE = [
         alone=False,
     ),
     trick(
-        "as many numbers as an LSTM has, in one heap",
-        "cd",
+        "as many numbers as an LSTM has, in one heap that no cell tells apart",
+        "d",
         body(
             "c",
             """
@@ -424,7 +424,7 @@ HOSTILE = [
             """,
         ),
         body("d", "raise NotImplementedError('part (d): write MyLSTMCell.__call__')"),
-        reason="give each dimension a meaning",
+        reason="part (d): write",
         alone=False,
     ),
     trick(

@@ -46,6 +46,11 @@ def train(
 ) -> np.ndarray:
     """The weights, after starting all equal with a fresh optimizer, as one vector."""
     initial = graph.initialise()
+    if len(initial) < len(SIZES):
+        lose(
+            f"of {len(SIZES)} trainable variables there are {len(initial)} left:"
+            " get_train_op must not change TensorFlow's collections"
+        )
     graph.set_weights([np.full(np.shape(w), start) for w in initial])
     for gradient in gradients:
         graph.fetch(["train_op"], {**split(gradient), **inputs})

@@ -68,7 +68,13 @@ def export(folder: Path, request: Request) -> Exported:
         (without, "without points yet"),
         (nameless, "of unknown members: their names have no numbers"),
     ]
-    return Exported(paths, [f"{_list(names)}: {what}" for names, what in remarks if names])
+    told = [f"{_list(names)}: {what}" for names, what in remarks if names]
+    told += [
+        f"{number} is in {' and in '.join(groups)}, and was left out: take one of them out of the"
+        " class, and grade again"
+        for number, groups in members.contested.items()
+    ]
+    return Exported(paths, told)
 
 
 def _list(names) -> str:

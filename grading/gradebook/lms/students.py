@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from grading.classroom.graded import Graded
 from grading.gradebook.late import NUMBER_COLUMNS
-from grading.gradebook.tables import TableError, find_column, read_table
+from grading.gradebook.tables import find_column, read_table
 
 ACCOUNT_COLUMNS = (
     *("email", "e-mail", "mail", "Email address", "E-Mail-Adresse"),
@@ -24,6 +25,9 @@ class Members(NamedTuple):
     """By matriculation number."""
     numbers: Mapping[str, str]
     """The matriculation numbers by e-mail address and account, if a table says so."""
+    contested: Mapping[str, list[str]]
+    """The numbers that are in several groups, with these groups' names: nobody knows whose they
+    are."""
 
     def find(self, cells: Mapping[str, str]) -> str | None:
         """The number of a student in a row of an LMS; None if no group has them."""
@@ -51,14 +55,16 @@ def list_members(graded: Sequence[Graded], students: Path | None = None) -> Memb
     Raises:
         TableError: If the table has no such columns.
     """
-    by_number: dict[str, Graded] = {}
+    of_number: dict[str, list[Graded]] = defaultdict(list)
     for entry in graded:
         for number in entry.group.numbers:
-            if (known := by_number.setdefault(trim(number), entry)) is not entry:
-                raise TableError(
-                    f"{number} is in {known.group.name} and in {entry.group.name}: take one of them"
-                    " out of the class, and grade again"
-                )
+            of_number[trim(number)].append(entry)
+    by_number = {number: entries[0] for number, entries in of_number.items() if len(entries) == 1}
+    contested = {
+        number: [entry.group.name for entry in entries]
+        for number, entries in of_number.items()
+        if len(entries) > 1
+    }
     numbers = {}
     for row in read_table(students) if students else []:
         column = find_column(row.cells, NUMBER_COLUMNS)
@@ -66,4 +72,4 @@ def list_members(graded: Sequence[Graded], students: Path | None = None) -> Memb
         if column is None or not accounts:
             raise row.fail("there must be a column of numbers, and one of e-mail addresses")
         numbers |= {row.cells[name].casefold(): trim(row.cells[column]) for name in accounts}
-    return Members(by_number, numbers)
+    return Members(by_number, numbers, contested)
