@@ -47,6 +47,7 @@ from support.terminal import (
     above_one,
     at_least_two,
     finite,
+    name_python,
     natural,
     not_negative,
     positive,
@@ -377,7 +378,9 @@ def _explain(error: Exception, folder: RunFolder) -> str:
     """One line that says what went wrong and how to fix it."""
     first_line = trim_message(error)
     if isinstance(error, (ExplainedError, NotImplementedError)):
-        return (str(error).strip() or type(error).__name__).splitlines()[0]
+        told = (str(error).strip() or type(error).__name__).splitlines()[0]
+        is_gap = isinstance(error, NotImplementedError)
+        return f"{told}{_locate(error)}{_PYTEST.format(name_python())}" if is_gap else told
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         advice = "continue with --resume" if folder.has_checkpoint() else "start again"
         return f"cannot write to {folder.path} ({error.strerror}): fix that, then {advice}"
@@ -385,14 +388,18 @@ def _explain(error: Exception, folder: RunFolder) -> str:
         return f"cannot use {error.filename} ({error.strerror}): give another --out-dir"
     if isinstance(error, ModuleNotFoundError):
         return (
-            f"{error.name} is not installed for this Python: use the one that make sets up in .venv"
+            f"{error.name} is not installed for this Python: use that of .venv, as in"
+            " .venv/bin/python main.py …"
         )
     if type(error).__name__ == "OutOfRangeError":
         first_line = "the data set has ended, which must be caught here"
     return (
-        f"{type(error).__name__}: {first_line}{_locate(error)} (--debug shows the traceback,"
-        " `python -m pytest` what is not solved yet, part by part)"
+        f"{type(error).__name__}: {first_line}{_locate(error)}{_PYTEST.format(name_python())};"
+        " --debug shows the traceback"
     )
+
+
+_PYTEST = " (`{} -m pytest` shows what is not solved yet, part by part)"
 
 
 def _locate(error: Exception) -> str:
@@ -414,7 +421,7 @@ def _is_interrupt(error: BaseException) -> bool:
 def _explain_interrupt(argv: Sequence[str], settings: Settings | None, folder: RunFolder) -> str:
     if not folder.holds(settings):  # the checkpoint may be an earlier run's
         return "interrupted before the first epoch ended: there is nothing to continue from"
-    rerun = shlex.join(["python", "main.py", *(arg for arg in argv if arg != "--resume")])
+    rerun = shlex.join([name_python(), "main.py", *(arg for arg in argv if arg != "--resume")])
     return f"interrupted; continue from the last finished epoch with: {rerun} --resume"
 
 

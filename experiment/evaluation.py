@@ -207,7 +207,9 @@ def plot_training(
     if all(math.isnan(row.gradient_norm) for row in history):
         norm_panel.text(0.5, 0.5, "not recorded", ha="center", transform=norm_panel.transAxes)
     clip_norm = settings.clip_norm
-    norm_panel.axhline(clip_norm, color="0.5", linestyle="--", label=f"clipping norm {clip_norm:g}")
+    norm_panel.axhline(
+        clip_norm, color="0.5", linestyle="--", label=f"clipping norm {clip_norm:g}, as asked for"
+    )
     norm_panel.set(xlabel="epoch", ylabel="gradient norm")
     norm_panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if settings.curriculum:

@@ -6,6 +6,7 @@ whether the gradients are clipped, whoever wrote `train.get_train_op`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -24,6 +25,8 @@ APPLIED_BY = {
 HOPELESS = 1.2
 """A network has learned nothing whose error is so many times that of predicting 0, or whose
 accuracy is less than so many times that of a guess."""
+CLIPPING = "clip_by_global_norm"
+"""In the names of the operations of `tf.clip_by_global_norm`."""
 NORM = "global_norm/global_norm"
 """The operation of `tf.global_norm`, by the end of its name."""
 
@@ -54,6 +57,12 @@ def find_remarks(settings: Settings, graph: tf.Graph) -> list[str]:
             " asked to: the network may learn little. Use its argument `optimizer`, or give it more"
             " --epochs and a larger --learning-rate"
         )
+    norms = find_clip_norms(graph)
+    if norms and not any(math.isclose(norm, settings.clip_norm, rel_tol=1e-5) for norm in norms):
+        remarks.append(
+            f"get_train_op clips the gradients at norm {norms[0]:g}, not at"
+            f" {settings.clip_norm:g} as it was asked to: use its argument `clip_norm`"
+        )
     if not graph.get_collection(GRADIENT_NORM):
         norms = [op for op in graph.get_operations() if op.name.endswith(NORM)]
         if norms:
@@ -64,6 +73,17 @@ def find_remarks(settings: Settings, graph: tf.Graph) -> list[str]:
                 " diverge"
             )
     return remarks
+
+
+def find_clip_norms(graph: tf.Graph) -> list[float]:
+    """The numbers that `tf.clip_by_global_norm` was given, as far as they are constants."""
+    constants = [
+        tf.make_ndarray(op.get_attr("value"))
+        for op in graph.get_operations()
+        if op.type == "Const" and CLIPPING in op.name
+    ]
+    numbers = [float(constant) for constant in constants if constant.size == 1]
+    return [number for number in numbers if number not in (0.0, 1.0) and math.isfinite(number)]
 
 
 def _name(optimizer: str) -> str:

@@ -236,9 +236,10 @@ def lengthen(saved: Settings, given: Mapping[str, Any]) -> Settings:
     for name, value in given.items():
         may_change = name == "epochs" and saved.decay != "cosine"
         if not may_change and getattr(saved, name) != value:
+            why = " (its learning rate falls until then)" if name == "epochs" else ""
             raise SettingsError(
                 f"cannot resume with {name_option(name)} {value}: the run was started with"
-                f" {getattr(saved, name)}; leave it out, or start again in another --out-dir"
+                f" {getattr(saved, name)}{why}; leave it out, or start again in another --out-dir"
             )
     return dataclasses.replace(saved, **given)
 

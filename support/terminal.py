@@ -71,6 +71,12 @@ above_one = _number(float, lambda number: number > 1, "a number above 1")
 positive = _number(float, lambda number: number > 0, "a positive number")
 
 
+def name_python() -> str:
+    """How a person calls this Python: by its path from here, if it is in a folder beneath."""
+    python = os.path.relpath(sys.executable)
+    return "python" if python.startswith("..") else python
+
+
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
     """Hides what C++ writes to standard error, unless the block fails.

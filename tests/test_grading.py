@@ -336,7 +336,9 @@ def test_the_program_of_the_handout_names_the_first_gap(unzipped_handout, cell, 
         "main.py", "--cell", cell, "--task", "sin", "--out-dir", tmp_path, cwd=unzipped_handout
     )
     assert process.returncode == 1
-    assert process.stderr.splitlines() == [f"main.py: error: part {gap}.__init__"]
+    (error,) = process.stderr.splitlines()
+    assert error.startswith(f"main.py: error: part {gap}.__init__, in rnn_cells/")
+    assert error.endswith("shows what is not solved yet, part by part)")
 
 
 @pytest.fixture
@@ -357,17 +359,22 @@ def strip_part(part, source, file):
 
 def test_what_is_handed_in_is_looked_at_and_packed(solved_handout):
     (solved_handout / "answers.pdf").write_bytes(b"%PDF-1.4")
-    arguments = ["33333", "11111", "22222", "--with", "answers.pdf"]
+    pictures = ["runs/sin-lstm/inside.png", "runs/memory-lstm/inside.png"]
+    for picture in pictures:
+        (solved_handout / picture).parent.mkdir(parents=True)
+        (solved_handout / picture).touch()
+    arguments = ["33333", "11111", "22222", "--with", "answers.pdf", *pictures]
     process = run_python("-m", "handin", *arguments, cwd=solved_handout)
     assert (process.returncode, process.stderr) == (0, "")
     lines = process.stdout.splitlines()
-    assert lines[6] == "(g) 0/1  loss of the memory task  not solved yet: part (g)"
+    assert lines[7] == "(g) 0/1  loss of the memory task  not solved yet: part (g)"
     assert lines[-2:] == [
         "    14/15  by the public tests",
-        "wrote 11111_22222_33333.zip: hand in this file",
+        "wrote 11111_22222_33333.zip: hand in this file, or go on: points are missing (1)",
     ]
     with zipfile.ZipFile(solved_handout / "11111_22222_33333.zip") as archive:
-        assert sorted(archive.namelist()) == sorted([*SUBMITTED_FILES, "answers.pdf"])
+        named = ["answers.pdf", "sin-lstm-inside.png", "memory-lstm-inside.png"]
+        assert sorted(archive.namelist()) == sorted([*SUBMITTED_FILES, *named])
         content = archive.read("train.py").decode()
         assert content == (solved_handout / "train.py").read_text()
 
@@ -375,10 +382,12 @@ def test_what_is_handed_in_is_looked_at_and_packed(solved_handout):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["11111", "22222"], "a group has 3 to 4 members, these are 2 numbers"),
+        (["11111", "22222"], "a group has 3 to 4 members, and 2 of them are given"),
         (["1", "22222", "33333"], "1 is no matriculation number: it has 5 to 7 digits"),
         (["11111", "11111", "22222"], "a number is there twice"),
         (["11111", "22222", "33333", "--with", "train.py"], "train.py is no file of these kinds"),
+        (["11111", "22222", "33333", "--with", "no.pdf"], "there is no file no.pdf"),
+        (["--with", "no.pdf", "11111", "22222", "33333"], "give the group's numbers first"),
         (["11111", "22222", "33333"], "train.py:1: invalid syntax"),
     ],
 )

@@ -29,6 +29,7 @@ from experiment.folder import RunFolder
 from experiment.memory import SLOTS, estimate
 from experiment.settings import TASK_DEFAULTS, TRAINING_DEFAULTS, complete, name_option
 from support.files import ROOT
+from support.terminal import name_python
 
 PAIRS = [(task, cell) for task in ("sin", "memory") for cell in ("basic", "lstm")]
 TINY = shlex.split("--epochs 3 --train-size 20 --batch-size 8 --hidden-size 4 --towers 1")
@@ -373,7 +374,9 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_continue(tmp_path):
     finally:
         process.kill()
     assert process.returncode == 130
-    assert "continue from the last finished epoch with: python main.py" in only_line(error)
+    assert f"continue from the last finished epoch with: {name_python()} main.py" in only_line(
+        error
+    )
     assert error.rstrip().endswith("--resume")
     epochs = get_finished_epochs(tmp_path)
     assert epochs >= 1

@@ -29,6 +29,10 @@ def plain(loss, lr, *, optimizer="gradient_descent", clip_norm=5.0):
     )
 
 
+def always_at_five(loss, lr, *, optimizer="gradient_descent", clip_norm=5.0):
+    return plain(loss, lr, optimizer=optimizer)
+
+
 def unclipped(loss, lr, *, optimizer="gradient_descent", clip_norm=5.0):
     return train.OPTIMIZERS[optimizer](lr).minimize(loss)
 
@@ -45,6 +49,8 @@ def run(folder, line):
         (plain, "--cell lstm --task sin", "plain gradient descent, not with Adam"),
         (plain, "--cell basic --task memory", ""),
         (plain, "--cell lstm --task sin --optimizer momentum", "descent, not with momentum"),
+        (plain, "--cell basic --task memory --clip-norm 3", ""),
+        (always_at_five, "--cell basic --task memory --clip-norm 3", "at norm 5, not at 3"),
         (unclipped, "--cell lstm --task sin", "does not clip the gradients"),
     ],
 )
@@ -150,7 +156,7 @@ def test_an_error_in_an_own_file_says_where_and_who_knows_more(tmp_path, monkeyp
     line = ["--cell", "basic", "--task", "memory", *TINY, "--out-dir", str(tmp_path)]
     assert main.main(line) == 1
     error = capsys.readouterr().err
-    assert re.search(r"AttributeError: .*, in train.py, line \d+ \(--debug shows", error)
+    assert re.search(r"AttributeError: .*, in train.py, line \d+ \(`.*` shows what is not", error)
     assert error.count("\n") == 1
 
 

@@ -428,6 +428,20 @@ def get_answers() -> types.ModuleType:
     return importlib.import_module("rnn_cells.answers")
 
 
+HINTS = (
+    ("iterating over", "take the time steps apart by tf.unstack(x, axis=1)"),
+    (
+        "operands could not be broadcast together",
+        "are loss, outputs and labels fetched in several runs? Each run takes a new batch",
+    ),
+    (
+        "must be equal rank",
+        "does a function return a list and something else, of which one is meant?",
+    ),
+)
+"""What is asked about an error that says so."""
+
+
 def explain(error: BaseException) -> str:
     """One sentence: where in the submission, what."""
     if isinstance(error, (get_answers().AnswerError, NeedsError)):
@@ -457,7 +471,8 @@ def explain(error: BaseException) -> str:
         return f"{where}it waits for input(), and nobody is there to type"
     if isinstance(error, SystemExit):
         return f"{where}it ends the program (sys.exit or exit)"
-    return f"{where}{type(error).__name__}: {message}"
+    asked = next((hint for text, hint in HINTS if text in message.lower()), None)
+    return f"{where}{type(error).__name__}: {message}" + (f" ({asked})" if asked else "")
 
 
 def get_message(error: BaseException) -> str:

@@ -41,7 +41,8 @@ def read_folder(folder: Path) -> Submission:
             missing[file] = f"{file} is a link: hand in the file itself"
         elif not path.is_file():
             names = [p.relative_to(folder).as_posix() for p in folder.glob("**/*.py")]
-            missing[file] = explain_missing(file, names)
+            own = [name for name in names if not name.startswith(".")]  # not those of .venv
+            missing[file] = explain_missing(file, own)
         elif path.stat().st_size > MAX_SOURCE:
             missing[file] = explain_too_large(file)
         else:

@@ -26,7 +26,7 @@ from support.terminal import Parser
 
 LAID_ASIDE = (".pdf", ".png", ".jpg", ".jpeg", ".heic")
 """How the names of files end that the archive may also hold."""
-LONGEST_REASON = 160
+LONGEST_REASON = 400
 """Characters of a reason that are shown."""
 
 
@@ -41,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
         " on a copy (ten seconds), shows the points, and packs the files. It is called after your"
         " matriculation numbers.",
     )
-    parser.add_argument("numbers", nargs="+", metavar="NUMBER", help="the group's numbers")
+    parser.add_argument("numbers", nargs="*", metavar="NUMBER", help="the group's numbers")
     parser.add_argument(
         "--with",
         dest="extra",
@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         default=[],
         metavar="FILE",
-        help="answers to put in, too: PDF or pictures",
+        help="answers to put in, too: PDF or pictures (after the numbers)",
     )
     return parser
 
@@ -59,11 +59,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         target = ROOT / f"{'_'.join(check_numbers(args.numbers))}.zip"
-        pack(target, args.extra)
+        missing = pack(target, args.extra)
     except ExplainedError as error:
         print(f"handin: error: {error}", file=sys.stderr)
         return 1
-    print(f"wrote {target.name}: hand in this file")
+    print(
+        f"wrote {target.name}: hand in this file"
+        + (f", or go on: points are missing ({missing:g})" if missing else "")
+    )
     return 0
 
 
@@ -73,24 +76,30 @@ def check_numbers(numbers: Sequence[str]) -> list[str]:
     Raises:
         HandinError: If one is no matriculation number, is there twice, or there are too many.
     """
+    if not numbers:
+        raise HandinError(
+            "give the group's numbers first: python -m handin 11111 22222 33333 --with answers.pdf"
+        )
     fewest, most = COURSE.digits
     for number in numbers:
         if not (number.isascii() and number.isdigit() and fewest <= len(number) <= most):
             raise HandinError(
-                f"{number} is no matriculation number: it has {fewest} to {most} digits"
+                f"{number} is no matriculation number: it has {fewest} to {most} digits, and a"
+                " blank stands between two numbers"
             )
     if len(set(numbers)) < len(numbers):
         raise HandinError("a number is there twice")
     smallest, largest = COURSE.members
     if not smallest <= len(numbers) <= largest:
         raise HandinError(
-            f"a group has {smallest} to {largest} members, these are {len(numbers)} numbers"
+            f"a group has {smallest} to {largest} members, and {len(numbers)} of them"
+            f" {'is' if len(numbers) == 1 else 'are'} given"
         )
     return sorted(numbers)
 
 
-def pack(target: Path, extra: Sequence[Path]) -> None:
-    """Writes the archive, and shows what its files earn.
+def pack(target: Path, extra: Sequence[Path]) -> float:
+    """Writes the archive, shows what its files earn, and returns how many points are missing.
 
     Raises:
         HandinError: If a file is not there, is not Python, or is of another kind.
@@ -104,20 +113,38 @@ def pack(target: Path, extra: Sequence[Path]) -> None:
         except (SyntaxError, ValueError) as error:
             where = f"{name}:{getattr(error, 'lineno', None) or 1}"
             raise HandinError(f"{where}: {getattr(error, 'msg', error)}") from None
-    for path in extra:
-        if path.suffix.lower() not in LAID_ASIDE or not path.is_file():
-            raise HandinError(f"{path} is no file of these kinds: {', '.join(LAID_ASIDE)}")
     with replacing(target) as path, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in submission.files.items():
             archive.writestr(name, content)
-        for file in extra:
-            archive.write(file, file.name)
+        for name, file in name_files(extra).items():
+            archive.write(file, name)
         archive.close()
-        show_points(path)
+        return show_points(path)
 
 
-def show_points(archive: Path) -> None:
-    """Runs the public tests on what is in the archive, and prints the points."""
+def name_files(extra: Sequence[Path]) -> dict[str, Path]:
+    """The further files by their names in the archive; the pictures of two runs are told apart.
+
+    Raises:
+        HandinError: If a file is not there, is of another kind, or two cannot be told apart.
+    """
+    named: dict[str, Path] = {}
+    for path in extra:
+        if path.suffix.lower() not in LAID_ASIDE:
+            raise HandinError(f"{path} is no file of these kinds: {', '.join(LAID_ASIDE)}")
+        if not path.is_file():
+            raise HandinError(f"there is no file {path}")
+        is_unique = sum(other.name == path.name for other in extra) == 1
+        name = path.name if is_unique else f"{path.resolve().parent.name}-{path.name}"
+        if name in named:
+            raise HandinError(f"{named[name]} and {path} have the same name: rename one of them")
+        named[name] = path
+    return named
+
+
+def show_points(archive: Path) -> float:
+    """Runs the public tests on what is in the archive; prints the points, returns the rest."""
+    print("running the tests on a copy: ten seconds, or more on a busy machine …", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(archive) as opened:
             opened.extractall(folder, members=SUBMITTED_FILES)
@@ -135,6 +162,7 @@ def show_points(archive: Path) -> None:
         shown = f"  {printable(why, LONGEST_REASON)}" if points < part.points else ""
         print(f"({letter}) {points:g}/{part.points:g}  {part.title}{shown}")
     print(f"    {result['score']:g}/{TOTAL:g}  by the public tests")
+    return TOTAL - result["score"]
 
 
 if __name__ == "__main__":
