@@ -694,7 +694,7 @@ def test_an_unforeseen_error_is_a_line_or_with_debug_a_traceback(tmp_path, capsy
     assert run(tmp_path, "--task sin --cell basic", *TINY) == 1
     message = only_line(capsys.readouterr().err)
     assert message.startswith("main.py: error: TypeError: this is broken")
-    assert message.endswith("; --debug shows the traceback")
+    assert "; --debug shows the traceback" in message
     with pytest.raises(TypeError, match="this is broken"):
         run(tmp_path, "--task sin --cell basic --debug", *TINY)
 
