@@ -135,10 +135,7 @@ def find_parent() -> Path | None:
             probe = ControlGroup(parent, Limits())
             subprocess.run([*probe.enter(), "true"], check=True, stderr=subprocess.DEVNULL)
             probe.remove()
-            for old in parent.glob(f"{PREFIX}*"):
-                if not Path("/proc", old.name.split("-")[1]).exists():
-                    with contextlib.suppress(OSError):
-                        old.rmdir()
+            _remove_abandoned(parent)
             return parent
     return None
 
@@ -150,12 +147,17 @@ def find_clocks() -> Path | None:
         _, controllers, path = line.split(":", 2)
         parent = ROOT_OF_ALL / "cpuacct" / path.lstrip("/")
         if "cpuacct" in controllers.split(",") and os.access(parent, os.W_OK):
-            for old in parent.glob(f"{PREFIX}*"):
-                if not Path("/proc", old.name.split("-")[1]).exists():
-                    with contextlib.suppress(OSError):
-                        old.rmdir()
+            _remove_abandoned(parent)
             return parent
     return None
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Removes the groups of processes that have been killed."""
+    for old in parent.glob(f"{PREFIX}*"):
+        if not Path("/proc", old.name.split("-")[1]).exists():
+            with contextlib.suppress(OSError):
+                old.rmdir()
 
 
 def _list_parents() -> Iterator[Path]:
