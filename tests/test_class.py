@@ -44,7 +44,7 @@ from grading.engine.process import OUT_OF_MEMORY, TIMED_OUT, find_trouble, kill,
 from grading.engine.submission import Submission
 from grading.engine.verdict import GRADER_FAILED, Question, get_points, get_reasons, lose_all
 from grading.gradebook import gradebook, overview
-from grading.sandbox import runners, seccomp, walls
+from grading.sandbox import groups, runners, seccomp, walls
 from grading.sandbox.check import check_sandbox
 from grading.sandbox.limits import UIDS, Limits, SandboxError, become
 from grading.sandbox.process import LONGEST_REST, MAP_BYTES, BoundedProcess
@@ -697,6 +697,29 @@ def test_a_judge_that_judges_nothing_is_our_own_fault(monkeypatch):
     monkeypatch.setattr(grade, "judge_apart", judge_apart)
     with pytest.raises(grade.JudgeError):
         grade.judge_parts(Build(dict.fromkeys(PARTS, {}), 0), 0, Bare(Limits()))
+
+
+HIDDEN_WORK = """
+import os, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that nobody hears how long a child worked
+for _ in range(20):
+    if not os.fork():
+        until = time.process_time() + 0.05
+        while time.process_time() < until:
+            pass
+        os._exit(0)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(groups.find_parent() is None, reason="no control groups here")
+def test_the_work_of_processes_that_nobody_saw_end_counts(tmp_path):
+    (tmp_path / "work.py").write_text(HIDDEN_WORK)
+    process = Bare(Limits()).start_builder(["work.py"], tmp_path)
+    try:
+        assert watch(process, lambda: process.read_clocks()[0] > 0.9, 50)
+    finally:
+        kill(process)
 
 
 PEEPING = """
