@@ -13,7 +13,7 @@ from grading.engine.losing import lose
 
 RUN_LIMIT = 10
 """Processor seconds for one run of a graph."""
-PART_LIMIT = 30
+PART_LIMIT = 25
 """Processor seconds for loading and running all graphs of a part."""
 WAITING = 3
 """How many seconds a run may take for each processor second that it may."""
