@@ -90,9 +90,8 @@ def judge_parts(built: Build, seed: int, runner: Bare) -> tuple[Build, Verdict]:
     """Asks JUDGE, and returns its verdict with what was judged.
 
     If JUDGE gives no verdict in half of its time, it is asked part by part; the parts share the
-    other half. A part's share is more than its graphs may take (`bounds.PART_LIMIT`), so that it does
-    not depend on the machine what stops it. A part earns nothing if JUDGE gives a verdict on others and none on it: what was
-    built there stops it.
+    other half. A part's share is more than its graphs may take (`bounds.PART_LIMIT`). A part earns
+    nothing if JUDGE gives a verdict on others and none on it: what was built there stops it.
     """
     with contextlib.suppress(JudgeError):
         question = Question(built, seed, list(PARTS))
