@@ -57,10 +57,10 @@ def find_remarks(settings: Settings, graph: tf.Graph) -> list[str]:
             " asked to: the network may learn little. Use its argument `optimizer`, or give it more"
             " --epochs and a larger --learning-rate"
         )
-    norms = find_clip_norms(graph)
-    if norms and not any(math.isclose(norm, settings.clip_norm, rel_tol=1e-5) for norm in norms):
+    clipped = find_clip_norms(graph)
+    if clipped and not any(math.isclose(c, settings.clip_norm, rel_tol=1e-5) for c in clipped):
         remarks.append(
-            f"get_train_op clips the gradients at norm {norms[0]:g}, not at"
+            f"get_train_op clips the gradients at norm {clipped[0]:g}, not at"
             f" {settings.clip_norm:g} as it was asked to: use its argument `clip_norm`"
         )
     if not graph.get_collection(GRADIENT_NORM):
