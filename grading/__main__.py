@@ -23,8 +23,20 @@ if TYPE_CHECKING:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """The command line: a parser for each command."""
     parser = Parser(prog="python -m grading", description="For a course that gives the exercise.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    _add_handout(commands)
+    _add_grade(commands)
+    _add_report(commands)
+    _add_export(commands)
+    _add_similar(commands)
+    _add_check(commands)
+    _add_gradescope(commands)
+    return parser
+
+
+def _add_handout(commands: argparse._SubParsersAction) -> None:
     handout = commands.add_parser(
         "handout",
         help="write what the students get",
@@ -33,6 +45,9 @@ def build_parser() -> argparse.ArgumentParser:
         " minute).",
     )
     handout.add_argument("target", type=Path, metavar="DIR", help="a new folder, or a .zip file")
+
+
+def _add_grade(commands: argparse._SubParsersAction) -> None:
     grade = commands.add_parser(
         "grade",
         help="grade a class",
@@ -51,6 +66,9 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run the students' code with your rights: for submissions that you trust",
     )
+
+
+def _add_report(commands: argparse._SubParsersAction) -> None:
     report = commands.add_parser(
         "report",
         help="write a gradebook again",
@@ -59,6 +77,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     report.add_argument("out", type=Path, metavar="GRADEBOOK")
     add_table_options(report)
+
+
+def _add_export(commands: argparse._SubParsersAction) -> None:
     export = commands.add_parser(
         "export",
         help="write points and feedback for an LMS",
@@ -82,6 +103,9 @@ def build_parser() -> argparse.ArgumentParser:
         " not show the numbers",
     )
     export.add_argument("--assignment", metavar="NAME", help="the assignment's name in the LMS")
+
+
+def _add_similar(commands: argparse._SubParsersAction) -> None:
     similar = commands.add_parser(
         "similar",
         help="list groups whose work is alike",
@@ -95,6 +119,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="X",
         help="list pairs that are at least so alike, from 0 to 1 (0.5)",
     )
+
+
+def _add_check(commands: argparse._SubParsersAction) -> None:
     check = commands.add_parser(
         "check",
         help="check the whole set-up",
@@ -103,6 +130,9 @@ def build_parser() -> argparse.ArgumentParser:
         " must be graded correctly (ten minutes).",
     )
     check.add_argument("--quick", action="store_true", help="without the corpus (a minute)")
+
+
+def _add_gradescope(commands: argparse._SubParsersAction) -> None:
     bundle = commands.add_parser(
         "gradescope",
         help="write an autograder for Gradescope",
@@ -115,7 +145,6 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="GRADEBOOK",
         help="answer with this gradebook's results, if the same files are handed in there",
     )
-    return parser
 
 
 def add_table_options(parser: argparse.ArgumentParser) -> None:
