@@ -18,18 +18,25 @@ class Truth:
 
     def __init__(self, probe: str, seed: int):
         self.probe = builder.MEMORY_TESTS[probe]
-        logits, labels, penalties = builder.draw_memory_test(self.probe, seed)
+        self._logits, self._labels, self._penalties = builder.draw_memory_test(self.probe, seed)
         size, recalled = self.probe.sz_batch, self.probe.to_remember_len
-        right = logits.argmax(axis=2) == labels
-        self.loss = penalties.mean(dtype=np.float64)
-        self.accuracy = right[:, -recalled:].mean()
-        self.losses = [penalties[i : i + size].mean() for i in range(0, len(penalties), size)]
-        batches = [right[i : i + size] for i in range(0, len(right), size)]
-        last_batches = [batch[:, -recalled:] for batch in batches]
-        over_batch = (
-            logits[:size, -recalled:].argmax(axis=0) == labels[0, -recalled:, None]
-        ).mean()
-        self.accuracy_mistakes = {
+        self._right = self._logits.argmax(axis=2) == self._labels
+        self.loss = self._penalties.mean(dtype=np.float64)
+        self.accuracy = self._right[:, -recalled:].mean()
+        starts = range(0, len(self._penalties), size)
+        self.losses = [self._penalties[i : i + size].mean() for i in starts]
+        self.accuracy_mistakes = self._list_accuracy_mistakes(size, recalled)
+        self.loss_mistakes = self._list_loss_mistakes(size, seed)
+
+    def _list_accuracy_mistakes(self, size: int, recalled: int) -> dict[str, float]:
+        """What each mistake makes of the accuracy, the likeliest first."""
+        right = self._right
+        last_batches = [right[i : i + size, -recalled:] for i in range(0, len(right), size)]
+        first_logits, first_label = self._logits[:size, -recalled:], self._labels[0, -recalled:]
+        over_batch = (first_logits.argmax(axis=0) == first_label[:, None]).mean()
+        return {
+            SWAPPED: self.loss,
+            "it is cut to a whole number: leave out int": np.floor(self.accuracy),
             "it is over all outputs; only the last to_remember_len count": right.mean(),
             "it is over the first to_remember_len outputs; the digits are recalled in the last": (
                 right[:, :recalled].mean()
@@ -54,7 +61,12 @@ class Truth:
             ),
             "argmax is taken over the batch, not over the symbols": over_batch,
         }
-        self.loss_mistakes = {
+
+    def _list_loss_mistakes(self, size: int, seed: int) -> dict[str, float]:
+        """What each mistake makes of the loss, the likeliest first."""
+        penalties = self._penalties
+        training = self.probe._replace(sz_dataset=size + 1)  # of which a batch has been seen
+        return {
             "it is averaged over batches of different size; weight each by its size": (
                 np.mean(self.losses)
             ),
@@ -69,16 +81,10 @@ class Truth:
                 np.mean(self.losses[::2])
             ),
             "the variables are initialised again, so what was trained is lost": 7 * self.loss,
-        }
-        training = self.probe._replace(sz_dataset=size + 1)  # of which a batch has been seen
-        self.loss_mistakes["it is that of the training set: run it_test_init at the start"] = (
-            builder.draw_memory_test(training, seed + 1)[2][-1]
-        )
-        self.loss_mistakes[SWAPPED] = self.accuracy
-        self.accuracy_mistakes = {
-            SWAPPED: self.loss,
-            "it is cut to a whole number: leave out int": np.floor(self.accuracy),
-            **self.accuracy_mistakes,
+            "it is that of the training set: run it_test_init at the start": (
+                builder.draw_memory_test(training, seed + 1)[2][-1]
+            ),
+            SWAPPED: self.accuracy,
         }
 
     def is_telling(self) -> bool:
