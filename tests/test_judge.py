@@ -229,6 +229,15 @@ def ask():
     end_judges()
 
 
+def test_tensorflow_is_imported_before_the_first_fork():
+    importing = "import sys, importlib; from grading.private.server import SHARED"
+    listing = "list(map(importlib.import_module, SHARED)); print('tensorflow' in sys.modules)"
+    answer = subprocess.check_output(
+        [sys.executable, "-c", f"{importing}; {listing}"], cwd=ROOT, text=True
+    )
+    assert answer == "True\n"
+
+
 def test_a_judge_forks_for_each_submission(ask):
     (judge, child), (same, other) = ask(0), ask(0)
     assert judge == same
