@@ -41,7 +41,7 @@ from experiment.settings import (
 )
 from support.errors import ExplainedError
 from support.files import ROOT
-from support.imports import without_keras
+from support.imports import importing_tensorflow
 from support.terminal import (
     Parser,
     above_one,
@@ -111,7 +111,7 @@ def run(
     check_memory(settings)
     folder.prepare(resume=resume)
     with folder.locked():
-        with quiet_stderr(), without_keras():
+        with quiet_stderr(), importing_tensorflow():
             import experiment.run
         return experiment.run.run(
             settings,

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import itertools
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from matplotlib.figure import Figure
 
 from data import CONTINUATION, PADDING, SIN_STEP, draw_sin, get_rng, one_pass
 from rnn_cells import RNNCell, RNNOutputWrapper
-from support.files import replacing
+from support.figures import new_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WARM_UP = 30
 """Number of samples of the truth that set the cell's state before it runs freely."""
@@ -68,8 +70,8 @@ def run_test_sin(
     curves = draw_sin(get_rng(seed, CONTINUATION), nbr_curves, WARM_UP + nbr_samples)
     generated = continue_sin(sess, cell, output_wrapper, curves[:, :WARM_UP], nbr_samples)
     squared_error = np.square(generated - curves[:, WARM_UP:], dtype=np.float64)
-    with replacing(os.path.join(out_dir, "continuation.png")) as path:
-        _plot_continuation(curves, generated, squared_error, rnn_type).savefig(path, dpi=150)
+    figure = _plot_continuation(curves, generated, squared_error, rnn_type)
+    save_figure(figure, os.path.join(out_dir, "continuation.png"))
     return float(squared_error.mean())
 
 
@@ -216,7 +218,7 @@ def plot_recall(
         is_recalled = tf.stack(hits, axis=1)
     correct = np.concatenate(list(one_pass(sess, it_test_init, is_recalled)))
     positions = np.arange(1, to_remember_len + 1)
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = new_figure(7, 4)
     axes = figure.add_subplot()
     axes.bar(positions, correct.mean(axis=0), color="0.7", edgecolor="0.2", label="recalled")
     axes.axhline(
@@ -231,8 +233,7 @@ def plot_recall(
         xticks=positions if to_remember_len <= 20 else positions[:: to_remember_len // 10],
     )
     figure.legend(loc="outside lower center", ncols=2)
-    with replacing(os.path.join(out_dir, "recall.png")) as path:
-        figure.savefig(path, dpi=150)
+    save_figure(figure, os.path.join(out_dir, "recall.png"))
 
 
 def _plot_continuation(
@@ -240,7 +241,7 @@ def _plot_continuation(
 ) -> Figure:
     """The first curves above one another, the error over the horizon below them."""
     t = SIN_STEP * np.arange(curves.shape[1])
-    figure = Figure(figsize=(9, 10), layout="constrained")
+    figure = new_figure(9, 10)
     figure.suptitle(
         f"Continuation of sine curves, {rnn_type} cell\n"
         f"mean squared error {squared_error.mean():.3g} over {len(curves):,} curves and "

@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 from support.executors import count_usable_cores
 from support.files import replacing
+from support.memory import keep_freed_memory
 from support.terminal import quiet_stderr
 
 RESULTS = Path(__file__).parent / "results"
@@ -314,8 +315,12 @@ def time_steps(nbr_steps: int) -> list[float]:
 
 
 def import_packages(name: str) -> bool:
-    """Imports what a contender needs, before anything is timed."""
+    """Imports what a contender needs, before anything is timed.
+
+    All of them keep the memory that they free, as main.py does.
+    """
     warnings.simplefilter("ignore")
+    keep_freed_memory()
     with quiet_stderr():
         import tensorflow.compat.v1 as tf
 

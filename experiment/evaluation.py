@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tensorflow.compat.v1 as tf
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 import data
 import test
@@ -19,7 +17,7 @@ from experiment.model import Model
 from experiment.settings import MONITORED_SIZE, NBR_GENERATED, PASSED, TEST_SIZE, Settings
 from rnn_cells.answers import read_memory_result
 from support.errors import ExplainedError
-from support.files import replacing
+from support.figures import new_figure, save_figure
 from train import EpochMetrics
 
 if TYPE_CHECKING:
@@ -189,7 +187,7 @@ def plot_training(
         memoryless_loss: The loss of the best guess without a memory; drawn if given.
     """
     epochs = [row.epoch for row in history]
-    figure = Figure(figsize=(7, 6), layout="constrained")
+    figure = new_figure(7, 6)
     figure.suptitle(f"Training on the {settings.task} task, {settings.name_cell()} cell")
     loss_panel, norm_panel = figure.subplots(2, sharex=True)
     loss_panel.semilogy(
@@ -211,13 +209,12 @@ def plot_training(
         clip_norm, color="0.5", linestyle="--", label=f"clipping norm {clip_norm:g}, as asked for"
     )
     norm_panel.set(xlabel="epoch", ylabel="gradient norm")
-    norm_panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    norm_panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     if settings.curriculum:
         _mark_stages(loss_panel, norm_panel, history)
     for axes in (loss_panel, norm_panel):
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, frameon=False, fontsize=9)
-    with replacing(out_dir / "training.png") as path:
-        figure.savefig(path, dpi=150)
+    save_figure(figure, out_dir / "training.png")
 
 
 def _mark_stages(loss_panel: Axes, norm_panel: Axes, history: list[StageMetrics]) -> None:

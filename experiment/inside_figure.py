@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 import data
 from experiment.inside import Inside, Sequence, look_inside
 from experiment.model import Model
 from experiment.settings import Settings
-from support.files import replacing
+from support.figures import new_figure, save_figure
 from support.terminal import trim_message
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SYMBOLS = {"hidden": "h", "cell": "c"}
 """What the literature calls the fields of a state."""
@@ -66,7 +68,7 @@ def draw_inside(sess: tf.Session, model: Model, settings: Settings, out_dir: Pat
 def plot_inside(inside: Inside, settings: Settings, out_dir: Path) -> None:
     """Draws `inside.png` in an existing directory."""
     is_sine = settings.task == "sin"
-    figure = Figure(figsize=(9, 10), layout="constrained")
+    figure = new_figure(9, 10)
     figure.suptitle(_describe(inside, settings))
     heights = [3, 2.7, 2.4, 1 if is_sine else 0.6]
     panels = figure.subplots(
@@ -86,8 +88,7 @@ def plot_inside(inside: Inside, settings: Settings, out_dir: Path) -> None:
         if not side.has_data():
             side.set_axis_off()
     figure.supxlabel(CAPTIONS[settings.task], fontsize=9)
-    with replacing(out_dir / "inside.png") as path:
-        figure.savefig(path, dpi=150)
+    save_figure(figure, out_dir / "inside.png")
 
 
 def _describe(inside: Inside, settings: Settings) -> str:

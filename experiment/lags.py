@@ -18,13 +18,12 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 import data
 from experiment.model import Network
 from experiment.settings import TEST_SIZE, Settings
-from support.files import replacing
+from support.figures import new_figure, save_figure
 
 SEQUENCES_AT_A_TIME = 250
 """Few enough for their states to stay in the processor's cache."""
@@ -173,7 +172,7 @@ def plot_recall_by_lag(
     """
     lags, recalls = zip(*recall_by_lag, strict=True)
     least, most = trained
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    figure = new_figure(8, 4.5)
     axes = figure.add_subplot()
     axes.axvspan(least, most, color="0.9", label=f"trained: {least:,} to {most:,} blanks")
     axes.plot(lags, recalls, "ko-", label=f"recalled, {TEST_SIZE:,} test sequences")
@@ -202,5 +201,4 @@ def plot_recall_by_lag(
     shown = [lag for lag in lags if lag <= longest / 1.5 or lag in (longest, 2 * longest)]
     axes.set_xticks(shown, [f"{lag:,}" for lag in shown])
     figure.legend(loc="outside lower center", ncols=3)
-    with replacing(out_dir / "recall.png") as path:
-        figure.savefig(path, dpi=150)
+    save_figure(figure, out_dir / "recall.png")

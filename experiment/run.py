@@ -20,6 +20,7 @@ from experiment.folder import FolderError, RunFolder
 from experiment.model import Model, build_model, get_session_config
 from experiment.remarks import check_solved, find_remarks, judge_result
 from experiment.settings import Settings
+from support.memory import keep_freed_memory
 from train import EpochMetrics, run_training
 
 Announce = Callable[[Model, list[str]], None]
@@ -35,6 +36,7 @@ def open_experiment(settings: Settings, first_epoch: int = 0) -> Iterator[tuple[
         first_epoch: The number of epochs that are done already.
     """
     tf.logging.set_verbosity(tf.logging.FATAL)
+    keep_freed_memory()
     config = get_session_config(settings.towers)
     with tf.Graph().as_default(), tf.Session(config=config) as sess:
         tf.set_random_seed(settings.seed)

@@ -11,7 +11,7 @@ from experiment.settings import NBR_GENERATED
 from study import questions
 from study.cases import select
 from study.runner import Row
-from support.files import replacing
+from support.figures import new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def plot_recall(rows: list[Row], path: Path, xlabel: str, title: str) -> None:
 
     A run that diverged recalls nothing.
     """
-    figure, axes = new_figure(title)
+    figure, axes = titled_figure(title)
     lags = sorted({row["lag"] for row in rows})
     for model in questions.MEMORY_MODELS:
         recalls = [
@@ -54,7 +54,7 @@ def plot_recall(rows: list[Row], path: Path, xlabel: str, title: str) -> None:
     axes.set_xticks(lags, map(str, lags))
     axes.minorticks_off()
     axes.legend()
-    save(figure, path)
+    save_figure(figure, path, dpi=130)
 
 
 def plot_span(rows: list[Row], path: Path) -> None:
@@ -68,7 +68,7 @@ def plot_variable_lag(rows: list[Row], path: Path) -> None:
 
 
 def plot_reach(rows: list[Row], path: Path) -> None:
-    figure, axes = new_figure("The longest lags: time taken and recall")
+    figure, axes = titled_figure("The longest lags: time taken and recall")
     for model, line in LINES.items():
         of_model = [row for row in rows if row["model"] == model]
         if not of_model:
@@ -104,7 +104,7 @@ def plot_reach(rows: list[Row], path: Path) -> None:
     axes.set_xticks(lags, map(str, lags))
     axes.minorticks_off()
     axes.legend()
-    save(figure, path)
+    save_figure(figure, path, dpi=130)
 
 
 def plot_curriculum(rows: list[Row], path: Path) -> None:
@@ -113,9 +113,8 @@ def plot_curriculum(rows: list[Row], path: Path) -> None:
     A run that diverged is left out of the panels, and recalls nothing in the ablations.
     """
     import numpy as np
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 8), layout="constrained")
+    figure = new_figure(12, 8)
     figure.suptitle("Recall against the lag after a curriculum")
     *panels, ablations = figure.subplots(2, 3).flat
     for model, axes in zip(questions.CURRICULUM_MODELS, panels, strict=True):
@@ -143,7 +142,7 @@ def plot_curriculum(rows: list[Row], path: Path) -> None:
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, title="trained", loc="outside lower center", ncols=len(labels))
     _draw_ablations(ablations, rows)
-    save(figure, path)
+    save_figure(figure, path, dpi=130)
 
 
 def _draw_ablations(axes: Axes, rows: list[Row]) -> None:
@@ -169,7 +168,7 @@ def plot_sine(rows: list[Row], path: Path) -> None:
 
     from study.linear import fit_delay_line, fit_predictor
 
-    figure, (over_horizon, of_variants) = new_figure(
+    figure, (over_horizon, of_variants) = titled_figure(
         "Continued sine curves at equal numbers of parameters", nbr_panels=2
     )
     horizon = np.arange(1, NBR_GENERATED + 1)
@@ -212,7 +211,7 @@ def plot_sine(rows: list[Row], path: Path) -> None:
     of_variants.set(yscale="log", ylabel="mean squared error over 100 samples")
     for label in of_variants.get_xticklabels():
         label.set(rotation=20, horizontalalignment="right")
-    save(figure, path)
+    save_figure(figure, path, dpi=130)
 
 
 def _draw_dots(
@@ -241,7 +240,7 @@ def _draw_dots(
 
 def plot_optimizers(rows: list[Row], path: Path) -> None:
     """One panel per task: what each optimizer achieved, one point per seed."""
-    figure, panels = new_figure("Each optimizer at its best learning rate", nbr_panels=2)
+    figure, panels = titled_figure("Each optimizer at its best learning rate", nbr_panels=2)
     for task, axes in zip(("memory", "sin"), panels, strict=True):
         models = [model for of_task, model in questions.OPTIMIZER_CASES if of_task == task]
         _draw_dots(
@@ -255,18 +254,11 @@ def plot_optimizers(rows: list[Row], path: Path) -> None:
         axes.set(title=f"{task} task")
     panels[0].set(ylabel="recall accuracy", ylim=(0, 1.02))
     panels[1].set(ylabel="mean squared error of the continuation", yscale="log")
-    save(figure, path)
+    save_figure(figure, path, dpi=130)
 
 
-def new_figure(title: str, nbr_panels: int = 1) -> tuple[Figure, Any]:
+def titled_figure(title: str, nbr_panels: int = 1) -> tuple[Figure, Any]:
     """A figure and its axes; for several panels, an array of axes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.5 * nbr_panels), layout="constrained")
+    figure = new_figure(8, 4.5 * nbr_panels)
     figure.suptitle(title)
     return figure, figure.subplots(nbr_panels)
-
-
-def save(figure: Figure, path: Path) -> None:
-    with replacing(path) as unfinished:
-        figure.savefig(unfinished, dpi=130)

@@ -8,10 +8,10 @@ import numpy as np
 
 from experiment.settings import NBR_GENERATED
 from study.cases import SEARCH_SEED, SEEDS
-from support.imports import without_keras
+from support.imports import importing_tensorflow
 from support.terminal import quiet_stderr
 
-with quiet_stderr(), without_keras():
+with quiet_stderr(), importing_tensorflow():
     import tensorflow.compat.v1 as tf
 
     import data

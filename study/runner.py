@@ -22,7 +22,7 @@ from experiment.settings import NBR_GENERATED, PASSED, TEST_SIZE, Settings
 from support.errors import ExplainedError
 from support.executors import deferred_interrupts
 from support.files import replacing, write_json
-from support.imports import without_keras
+from support.imports import importing_tensorflow
 from support.terminal import quiet_stderr
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def run_experiment(settings: dict[str, Any]) -> dict[str, Any]:
         `updates`, and the `seconds` of wall clock for building, training and testing.
     """
     os.environ["TQDM_DISABLE"] = "1"  # the study has a progress bar of its own
-    with quiet_stderr(), without_keras():
+    with quiet_stderr(), importing_tensorflow():
         from experiment.run import open_trained
         from train import DivergenceError
     start = time.perf_counter()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from grading.engine.parts import PARTS
-from support.imports import without_keras
+from support.imports import importing_tensorflow
 from tests import oracle
 from tests.corpus.mutants import examination
 from tests.corpus.mutants.choose import choose
@@ -24,7 +24,7 @@ from tests.corpus.mutants.report import (
     make_table,
 )
 
-with without_keras():
+with importing_tensorflow():
     from tests.corpus.mutants.truth import equations, judge
 
 

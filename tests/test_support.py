@@ -1,5 +1,6 @@
 """Writing files whole or not at all, listing the project's files, importing TensorFlow."""
 
+import platform
 import subprocess
 import sys
 
@@ -41,11 +42,11 @@ def test_files_are_found_in_folders_without_what_tools_leave_behind(tmp_path):
         find_files("garden", root=tmp_path)
 
 
-def test_tensorflow_is_imported_without_keras_which_comes_when_it_is_asked_for():
+def test_tensorflow_is_imported_importing_tensorflow_which_comes_when_it_is_asked_for():
     program = (
         "import sys\n"
-        "from support.imports import without_keras\n"
-        "with without_keras():\n"
+        "from support.imports import importing_tensorflow\n"
+        "with importing_tensorflow():\n"
         "    import tensorflow.compat.v1 as tf\n"
         "before = 'keras' in sys.modules\n"
         "print(before, tf.keras.layers.Dense.__name__, 'keras' in sys.modules)"
@@ -53,3 +54,33 @@ def test_tensorflow_is_imported_without_keras_which_comes_when_it_is_asked_for()
     command = [sys.executable, "-c", program]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
     assert printed.split() == ["False", "Dense", "True"]
+
+
+def test_a_training_does_not_wait_for_matplotlib():
+    program = (
+        "import sys\n"
+        "from support.imports import importing_tensorflow\n"
+        "with importing_tensorflow():\n"
+        "    import experiment.run\n"
+        "print('matplotlib' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    assert printed.split() == ["False"]
+
+
+def test_freed_memory_is_kept():
+    program = (
+        "import ctypes, psutil\n"
+        "from support.memory import keep_freed_memory\n"
+        "keep_freed_memory()\n"
+        "libc = ctypes.CDLL(None)\n"
+        "libc.malloc.restype = libc.memset.restype = ctypes.c_void_p\n"
+        "pieces = [libc.malloc(1 << 26) for _ in range(4)]\n"
+        "[libc.memset(ctypes.c_void_p(piece), 1, 1 << 26) for piece in pieces]\n"
+        "[libc.free(ctypes.c_void_p(piece)) for piece in pieces]\n"
+        "print(psutil.Process().memory_info().rss >= 4 << 26)"
+    )
+    command = [sys.executable, "-c", program]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    assert printed.split() == [str(platform.libc_ver()[0] == "glibc")]

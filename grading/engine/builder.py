@@ -567,9 +567,9 @@ def main(seed: str, *parts: str) -> None:
     send = take_standard_output()
     limit_resources()
     make_randomness_repeat()
-    from support.imports import without_keras
+    from support.imports import importing_tensorflow
 
-    with without_keras():
+    with importing_tensorflow():
         import tensorflow.compat.v1 as tf
 
     tf.logging.set_verbosity(tf.logging.FATAL)

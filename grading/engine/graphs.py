@@ -17,10 +17,10 @@ from grading.engine.bounds import RUN_LIMIT, Clock, bounded_memory, call_within
 from grading.engine.losing import lose
 from grading.engine.operations import check_names, check_operations
 from grading.engine.text import printable
-from support.imports import without_keras
+from support.imports import importing_tensorflow
 from support.terminal import trim_message
 
-with without_keras():
+with importing_tensorflow():
     import tensorflow.compat.v1 as tf
 
 MAX_PARAMETERS = 1_000_000

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from support.imports import without_keras
+from support.imports import importing_tensorflow
 from tests.corpus.entries import Entry
 
 SECONDS = 30.0
@@ -32,7 +32,7 @@ def main() -> None:
     for stream in (1, 2):
         os.dup2(nowhere, stream)
     warnings.simplefilter("ignore")
-    with without_keras():
+    with importing_tensorflow():
         import tensorflow.compat.v1 as tf
     tf.logging.set_verbosity(tf.logging.FATAL)
     signal.signal(signal.SIGPROF, _stop)
