@@ -122,14 +122,13 @@ class LoadedGraph:
         """The number of trainable numbers."""
         return sum(variable.size for variable in self.variables)
 
-    def initialise(self) -> list[np.ndarray]:
-        """Gives all variables their initial values; returns those of the trainable ones."""
+    def initialise(self) -> None:
+        """Gives all variables their initial values."""
         try:
             self._run([variable.initializer for variable in self._variables])
         except pytest.fail.Exception:  # one starts from another's value
             for variable in self._variables:
                 self._run([variable.initializer])
-        return self.get_weights()
 
     def get_weights(self) -> list[np.ndarray]:
         """The values of the trainable variables."""
@@ -171,20 +170,22 @@ class LoadedGraph:
         return values
 
     def fetch_gradients(
-        self, of: Mapping[str, np.ndarray] | Sequence[str], inputs: Mapping[str, np.ndarray]
+        self, of: Mapping[str, np.ndarray | None] | Sequence[str], inputs: Mapping[str, np.ndarray]
     ) -> Gradients:
         """Gradients of a weighted sum of outputs.
 
         Args:
-            of: The outputs' weights, by name and each in the shape of its output; from a sequence
-                of names, all weights are 1.
+            of: The outputs' weights, by name and each in the shape of its output; None stands for
+                zeros. From a sequence of names, all weights are 1. For the same names the gradients
+                are built only once.
             inputs: What is fed, by name.
         """
         key = tuple(of), isinstance(of, Mapping), tuple(inputs)
         if key not in self._gradients:
             self._gradients[key] = self._build_gradients(*key)
         tensors, weights = self._gradients[key]
-        feeds = {**self._feeds(inputs), **{weights[name]: of[name] for name in weights}}
+        feeds = self._feeds(inputs)
+        feeds |= {weights[name]: of[name] for name in weights if of[name] is not None}
         values = iter(self._run([t for t in tensors if t is not None], feeds))
         gradients = [None if tensor is None else np.asarray(next(values)) for tensor in tensors]
         number = len(self.variables)
@@ -197,7 +198,7 @@ class LoadedGraph:
         with self._graph.as_default():
             targets = [self._element(self._outputs.get(name)) for name in of]
             weights = {
-                name: tf.placeholder(target.dtype)
+                name: tf.placeholder_with_default(tf.zeros_like(target), None)
                 for name, target in zip(of, targets, strict=True)
                 if weighted
             }

@@ -13,7 +13,7 @@ import sys
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,6 +71,7 @@ class Scorer:
         self._building: Future | None = None
         self._loaded: dict[tuple[str, str], Any] = {}
         self._clocks: dict[str, Any] = {}
+        self._found: dict[Hashable, Any] = {}
         self.started = time.perf_counter()
         self.reasons: dict[tuple[str, str], list[Reason]] = defaultdict(list)
         self.has_run: set[tuple[str, str]] = set()
@@ -128,12 +129,24 @@ class Scorer:
             lose(self._loaded[part, name])
         return self._loaded[part, name]
 
+    def find_once(self, what: Hashable, find: Callable[[], Any]) -> Any:
+        """What `find` returns, or how it fails the test: found once for all tests of a part."""
+        if what not in self._found:
+            try:
+                self._found[what] = find()
+            except pytest.fail.Exception as failure:
+                self._found[what] = failure
+        if isinstance(self._found[what], pytest.fail.Exception):
+            raise self._found[what].with_traceback(None)
+        return self._found[what]
+
     def drop_graphs(self) -> None:
-        """Forgets all graphs, with all that their variables hold."""
+        """Forgets all graphs, with all that their variables hold, and what was found of them."""
         for graph in self._loaded.values():
             if not isinstance(graph, str):
                 graph.close()
         self._loaded.clear()
+        self._found.clear()
         for name in ("last_exc", "last_type", "last_value", "last_traceback"):
             vars(sys).pop(name, None)  # pytest keeps the last failure there, and it keeps graphs
 

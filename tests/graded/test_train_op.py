@@ -45,7 +45,8 @@ def train(
     graph: LoadedGraph, gradients: list[np.ndarray], start: float = 0.0, **inputs: float
 ) -> np.ndarray:
     """The weights, after starting all equal with a fresh optimizer, as one vector."""
-    initial = graph.initialise()
+    graph.initialise()
+    initial = graph.get_weights()
     if len(initial) < len(SIZES):
         lose(
             f"of {len(SIZES)} trainable variables there are {len(initial)} left:"
