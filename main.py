@@ -175,8 +175,8 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
         "--match-params",
         action="store_const",
         const=True,
-        help="lstm only: the most units that give no more parameters than the basic network with"
-        " --hidden-size units",
+        help="lstm only: as many units as give the parameters of a basic network of --hidden-size"
+        " units, or just fewer",
     )
 
 
@@ -311,8 +311,8 @@ def describe(settings: Settings, model: Model, remarks: Sequence[str] = ()) -> s
     ]
     if settings.match_params:
         lines.append(
-            f"the largest LSTM with no more parameters than a basic network of"
-            f" {settings.hidden_size} hidden units has"
+            f"--match-params: the largest LSTM with no more parameters than a basic network of"
+            f" {settings.hidden_size} hidden units"
         )
     return "\n".join([*lines, *map(_warn, remarks)])
 

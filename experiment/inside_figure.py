@@ -198,11 +198,11 @@ def _draw_eigenvalues(inside: Inside, axis: TimeAxis, axes: Axes, side: Axes) ->
     axes.plot(t, inside.kept[:, 0], "k-", label="largest")
     axes.plot(t, np.median(inside.kept, axis=1), "k--", label="median")
     axes.axhline(1, color="black", linewidth=0.8, linestyle=":", label="1: kept as it is")
-    axes.set(ylabel="factor a step", ylim=(0, 1.3 * max(1, inside.kept.max())))
+    axes.set(ylabel="eigenvalues' moduli", ylim=(0, 1.3 * max(1, inside.kept.max())))
     axes.legend(ncols=4, fontsize=9, loc="upper center")
     _title(
         axes,
-        "What it keeps: by how much a step scales the state's directions (moduli of eigenvalues)",
+        "What it keeps: by how much a step scales the state (below 1 it fades, above 1 it grows)",
     )
 
 

@@ -121,7 +121,9 @@ def _open_trained_at_once(settings, folder, announce, resume, tensorboard):
     first_epoch = _get_first_epoch(settings, folder) if resume else 0
     with open_experiment(settings, first_epoch) as (sess, model):
         _check_solved(settings)
-        folder.begin(settings, keep_progress=resume, keep_results=first_epoch == settings.epochs)
+        is_over = first_epoch == settings.epochs
+        folder.begin(settings, keep_progress=resume, keep_results=is_over)
+        _note_progress(folder, first_epoch, is_over)
         announce(model, find_remarks(settings, sess.graph))
         history = run_training(
             sess,
@@ -148,6 +150,7 @@ def _open_trained_by_curriculum(settings, folder, announce, resume, tensorboard)
                 if not begun:
                     _check_solved(settings)
                     folder.begin(settings, keep_progress=resume, keep_results=is_over)
+                    _note_progress(folder, len(history), is_over)
                     announce(model, find_remarks(settings, sess.graph))
                     begun = True
                 checkpoints = Checkpoints(
@@ -163,6 +166,13 @@ def _open_trained_by_curriculum(settings, folder, announce, resume, tensorboard)
                     bar.close()
                     yield sess, model, history
                     return
+
+
+def _note_progress(folder: RunFolder, nbr_epochs: int, is_over: bool) -> None:
+    if is_over:
+        folder.remarks.append("the training was finished before: only the tests are run again")
+    elif nbr_epochs:
+        folder.remarks.append(f"the training continues after epoch {nbr_epochs}")
 
 
 def _check_solved(settings: Settings) -> None:

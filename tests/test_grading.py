@@ -453,7 +453,8 @@ def test_the_judge_sees_none_of_what_only_the_builder_is_given():
 # --- another course -----------------------------------------------------------------------------
 
 
-def test_a_course_that_clips_at_another_norm_gives_its_solution_all_points(tmp_path):
+def test_a_course_that_clips_at_another_norm_gives_its_solution_all_points(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
     for file, path in find_files("pyproject.toml", *HANDOUT).items():
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, tmp_path / file)
@@ -471,6 +472,9 @@ def test_a_course_that_clips_at_another_norm_gives_its_solution_all_points(tmp_p
     report = json.loads((tmp_path / "points.json").read_text())
     points = {test["number"]: test["score"] for test in report["tests"]}
     assert points["f.1"] + points["f.2"] == PARTS["f"].points
+    table = process.stdout[process.stdout.index("= points =") :].splitlines()[1:-1]
+    assert max(map(len, table)) <= 40
+    assert next(line for line in table if line.startswith("e ")).split()[1] == "-/1"  # unchecked
 
 
 # --- pytest's options ---------------------------------------------------------------------------

@@ -349,11 +349,15 @@ def test_a_longer_run_that_fails_leaves_no_result_of_the_shorter(tmp_path, monke
     assert not (tmp_path / "result.json").exists()
 
 
-def test_a_run_at_a_constant_rate_can_be_made_longer(tmp_path):
+def test_a_run_at_a_constant_rate_can_be_made_longer(tmp_path, capsys):
     line = "--task memory --cell lstm --decay constant"
     assert run(tmp_path / "long", line, *TINY, "--epochs", "5") == 0
     assert run(tmp_path / "short", line, *TINY) == 0
+    capsys.readouterr()
     assert run(tmp_path / "short", line, "--resume", "--epochs", "5") == 0
+    assert "note: the training continues after epoch 3\n" in capsys.readouterr().out
+    assert run(tmp_path / "short", line, "--resume") == 0
+    assert "only the tests are run again\n" in capsys.readouterr().out
     ends = [(tmp_path / name / "metrics.csv").read_text() for name in ("long", "short")]
     assert ends[0] == ends[1]
 

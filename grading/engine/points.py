@@ -45,6 +45,8 @@ from support.files import ROOT, write_json
 GRADED_FOLDERS = (ROOT / PUBLIC_TESTS, ROOT / PRIVATE_TESTS)
 """Where the tests are that give points."""
 
+NARROW = 80
+"""Columns below which a terminal is narrow."""
 NOT_CHECKED = "not checked in this run"
 """The reason for losing points where none of a criterion's tests was run."""
 
@@ -175,13 +177,19 @@ class Scorer:
         return verdict
 
 
+def _was_checked(verdict: Verdict, letter: str) -> bool:
+    return any(told != [NOT_CHECKED] for told in verdict[letter]["reasons"].values())
+
+
 def make_table(verdict: Verdict) -> list[list[str]]:
     """The rows of the table: part, title, points, first reason or notes."""
     points = get_points(verdict)
     rows = []
     for letter, part in PARTS.items():
-        remarks = get_reasons(verdict, letter)[:1] or verdict[letter]["notes"]
-        rows.append([letter, part.title, f"{points[letter]:g}/{part.points:g}", "; ".join(remarks)])
+        reasons = get_reasons(verdict, letter)
+        earned = f"{points[letter]:g}" if _was_checked(verdict, letter) else "-"
+        remarks = reasons[:1] or verdict[letter]["notes"]
+        rows.append([letter, part.title, f"{earned}/{part.points:g}", "; ".join(remarks)])
     rows.append(["", "total", f"{sum(points.values()):g}/{TOTAL:g}", ""])
     return rows
 
@@ -321,22 +329,28 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     verdict = scorer.get_verdict()
     for letter in PARTS:
-        reasons = get_reasons(verdict, letter)
+        reasons = get_reasons(verdict, letter) if _was_checked(verdict, letter) else []
         if reasons:
             terminalreporter.section(f"part ({letter})", sep="-")
         for reason in reasons:
             terminalreporter.write_line(f"- {reason}")
     terminalreporter.section("points")
-    width = max(30, shutil.get_terminal_size().columns - 55)
-    terminalreporter.write_line(
-        tabulate(
-            make_table(verdict),
-            headers=["part", "", "points", "why"],
-            tablefmt="simple",
-            colalign=("left", "left", "right", "left"),
-            maxcolwidths=[None, None, None, width],
-            disable_numparse=True,
-        )
+    terminalreporter.write_line(_lay_out(make_table(verdict), shutil.get_terminal_size().columns))
+
+
+def _lay_out(rows: list[list[str]], columns: int) -> str:
+    """The table for a terminal; a narrow one has no room for the titles."""
+    headers, aligned, taken = ["part", "", "points", "why"], ["left", "left", "right", "left"], 55
+    if columns < NARROW:
+        rows = [[letter, points, why] for letter, _, points, why in rows]
+        headers, aligned, taken = ["part", "points", "why"], ["left", "right", "left"], 18
+    return tabulate(
+        rows,
+        headers=headers,
+        tablefmt="simple",
+        colalign=aligned,
+        maxcolwidths=[*[None] * (len(headers) - 1), max(18, columns - taken)],
+        disable_numparse=True,
     )
 
 
