@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -294,10 +295,11 @@ def unzipped_handout(zipped_handout, tmp_path_factory):
     return folder / "exercise"
 
 
-def run_python(*arguments, cwd=ROOT):
+def run_python(*arguments, cwd=ROOT, **environment):
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=cwd,
+        env=os.environ | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -453,8 +455,7 @@ def test_the_judge_sees_none_of_what_only_the_builder_is_given():
 # --- another course -----------------------------------------------------------------------------
 
 
-def test_a_course_that_clips_at_another_norm_gives_its_solution_all_points(tmp_path, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "40")
+def test_a_course_that_clips_at_another_norm_gives_its_solution_all_points(tmp_path):
     for file, path in find_files("pyproject.toml", *HANDOUT).items():
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, tmp_path / file)
@@ -467,6 +468,7 @@ def test_a_course_that_clips_at_another_norm_gives_its_solution_all_points(tmp_p
         *["-m", "pytest", "-p", "no:cacheprovider", "tests/graded", "-k", "train_op"],
         *[f"--submission={tmp_path}", "--gradescope=points.json"],
         cwd=tmp_path,
+        COLUMNS="40",
     )
     assert process.returncode == 0, process.stdout
     report = json.loads((tmp_path / "points.json").read_text())
