@@ -23,6 +23,9 @@ LINES = {
     "LSTM": {"color": "tab:red", "linestyle": "--", "marker": "s"},
     "LSTM, forget bias 1": {"color": "tab:orange", "linestyle": ":", "marker": "^"},
     "LSTM, chrono": {"color": "tab:red", "linestyle": "--", "marker": "s"},
+    "LSTM, 62, curriculum": {"color": "tab:blue", "linestyle": "-", "marker": "D"},
+    "LSTM, 128, curriculum": {"color": "tab:purple", "linestyle": "-.", "marker": "v"},
+    "LSTM, 128, one lag": {"color": "tab:red", "linestyle": "--", "marker": "s"},
 }
 """How each cell is drawn; a figure's lines differ without colours, too."""
 SHORT_TO_LONG = (("0.75", "o"), ("0.6", "v"), ("0.45", "^"), ("0.25", "s"), ("0", "D"))
@@ -85,7 +88,7 @@ def plot_reach(rows: list[Row], path: Path) -> None:
                 markersize=8,
             )
             axes.annotate(
-                f"{row.get('recall_accuracy', 0.0):.2%}",
+                f"{questions.get_recall_at_lag(row):.2%}",
                 (row["lag"], row["seconds"] / 60),
                 xytext=(6, -12),
                 textcoords="offset points",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from experiment.model import Model
 
 RECALL_LAGS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1500, 2000)
-"""The numbers of blanks at which recall is measured after a curriculum."""
+"""The numbers of blanks at which recall is measured after a curriculum, beside the longest."""
 
 LOSSES_IN_A_ROW = 3
 """The study ends if the workers are lost so often without finishing an experiment."""
@@ -123,9 +123,10 @@ def _test_lags(
 ) -> dict[str, Any]:
     from experiment.lags import measure_recall
 
-    recalls = measure_recall(sess, model.network, settings, RECALL_LAGS)
+    lags = sorted({*RECALL_LAGS, settings.blank_separation_len})
+    recalls = measure_recall(sess, model.network, settings, lags)
     return {
-        "recall_by_lag": list(zip(RECALL_LAGS, recalls, strict=True)),
+        "recall_by_lag": list(zip(lags, recalls, strict=True)),
         "last_blanks": last_epoch.blanks,
         "passed": last_epoch.recall >= PASSED,
     }

@@ -52,9 +52,11 @@ def small_study(monkeypatch):
     )
     variants = {name: questions.SINE_VARIANTS[name] for name in (questions.AS_IT_IS, "not clipped")}
     monkeypatch.setattr(questions, "SINE_VARIANTS", variants)
-    runs = [("linear", 3, {**questions.REACH_LINEAR, "learning_rate": 0.01})]
+    runs = [
+        ("linear", 3, {**questions.REACH_LINEAR, **TINY, "learning_rate": 0.01}),
+        ("LSTM, 128, curriculum", 6, {**questions.REACH_TAUGHT, **TINY}),
+    ]
     monkeypatch.setattr(questions, "REACH_RUNS", runs)
-    monkeypatch.setattr(questions, "REACH", {**questions.REACH, **TINY})
 
 
 def invent(settings):
@@ -112,7 +114,7 @@ def test_an_experiment_with_a_curriculum_tells_of_its_lags(monkeypatch):
     assert achieved["updates"] == 2
     assert (achieved["last_blanks"], achieved["passed"]) == (5, False)
     lags, recalls = zip(*achieved["recall_by_lag"], strict=True)
-    assert lags == (0, 3, 6)
+    assert lags == (0, 3, 6, 8)
     assert all(0 <= recall <= 1 for recall in recalls)
 
 
