@@ -3,8 +3,8 @@
     python -m benchmarks.start
 
 Runs main.py, and the same network in Keras and PyTorch, each in a fresh process, with its imports.
-The last rows are sequences of a thousand and of two thousand steps. Prints a table of
-medians and writes it to benchmarks/results/start.md.
+The last rows are sequences of a thousand and of two thousand steps. Prints tables of the medians
+of seconds and of memory, and writes them to benchmarks/results/start.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
+import psutil
 from tabulate import tabulate
 from tqdm import tqdm
 
@@ -51,8 +53,7 @@ def run_program(line: str) -> None:
 
     def report_first(*args):
         for _ in one_pass(*args):
-            print(REACHED, flush=True)
-            os._exit(0)
+            report()
 
     def import_and_patch():
         nonlocal one_pass
@@ -71,44 +72,59 @@ def run_peer(name: str, line: str) -> None:
     from benchmarks import step
 
     step.CONTENDERS[name](step.Work(*LINES[line]))()
-    print(REACHED, flush=True)
+    report()
+
+
+def report() -> NoReturn:
+    """Says that the first step is done, and how many bytes the process takes; ends it."""
+    print(REACHED, psutil.Process().memory_info().rss, flush=True)
     os._exit(0)
 
 
-def measure(call: str) -> float:
-    """Seconds until a function of this module reaches its first step in a fresh process."""
+def measure(call: str) -> tuple[float, float]:
+    """Seconds until a function of this module reaches its first step, and megabytes by then."""
     start = time.perf_counter()
     command = [sys.executable, "-c", f"from benchmarks import start; start.{call}"]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
-        reached = any(line.strip() == REACHED for line in process.stdout)
+        reached = next((line for line in process.stdout if line.startswith(REACHED)), None)
         seconds = time.perf_counter() - start
     if not reached:
         raise RuntimeError(f"{call} did not reach its first step")
-    return seconds
+    return seconds, int(reached.removeprefix(REACHED)) / 1e6
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="runs of each (3)")
     repeats = parser.parse_args().repeats
-    seconds: dict[tuple[str, str], list[float]] = {
+    measured: dict[tuple[str, str], list[tuple[float, float]]] = {
         (line, name): [] for line in LINES for name in ("main.py", *PEERS)
     }
     for _ in tqdm(range(repeats), unit=" rounds", disable=None):
-        for (line, name), measured in seconds.items():
+        for (line, name), runs in measured.items():
             ours = name == "main.py"
-            measured.append(measure(f"run_program({line!r})" if ours else f"run_peer{name, line}"))
-    rows = [
-        [f"`{line}`", *(f"{statistics.median(seconds[line, n]):.1f}" for n in ("main.py", *PEERS))]
-        for line in LINES
-    ]
-    headers = ["seconds to the first step of `python main.py …`", "main.py", *PEERS]
-    table = tabulate(rows, headers, tablefmt="github")
-    print(table)
+            runs.append(measure(f"run_program({line!r})" if ours else f"run_peer{name, line}"))
+    medians = {
+        key: [statistics.median(figures) for figures in zip(*runs, strict=True)]
+        for key, runs in measured.items()
+    }
+    text = "\n\n".join(
+        tabulate(
+            [
+                [f"`{line}`", *(medians[line, name][kind] for name in ("main.py", *PEERS))]
+                for line in LINES
+            ],
+            [f"{what} the first step of `python main.py …`", "main.py", *PEERS],
+            tablefmt="github",
+            floatfmt=digits,
+        )
+        for kind, what, digits in ((0, "seconds to", ".1f"), (1, "megabytes at", ".0f"))
+    )
+    print(text)
     with replacing(RESULTS / "start.md") as path:
-        path.write_text(table + "\n")
+        path.write_text(text + "\n")
 
 
 if __name__ == "__main__":

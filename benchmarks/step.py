@@ -25,6 +25,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 from tabulate import tabulate
 from tqdm import tqdm
 
@@ -314,6 +315,11 @@ def time_steps(nbr_steps: int) -> list[float]:
     return [end - start for start, end in itertools.pairwise(edges)]
 
 
+def measure_memory() -> int:
+    """Bytes that this process takes."""
+    return psutil.Process().memory_info().rss
+
+
 def import_packages(name: str) -> bool:
     """Imports what a contender needs, before anything is timed.
 
@@ -353,7 +359,7 @@ def start_processes() -> Iterator[dict[str, ProcessPoolExecutor]]:
 def measure(
     processes: dict[str, ProcessPoolExecutor], work: Work, nbr_turns: int, nbr_steps: int
 ) -> dict[str, dict[str, float]]:
-    """For each contender, seconds until its first step is done, and its median step."""
+    """For each contender, seconds until its first step is done, its median step, and its memory."""
     contenders = {
         name: process
         for name, process in processes.items()
@@ -369,8 +375,12 @@ def measure(
             steps[name] += process.submit(time_steps, nbr_steps).result()
             time.sleep(PAUSE)
     return {
-        name: {"build_and_first_step": first[name], "step": statistics.median(steps[name])}
-        for name in contenders
+        name: {
+            "build_and_first_step": first[name],
+            "step": statistics.median(steps[name]),
+            "bytes": process.submit(measure_memory).result(),
+        }
+        for name, process in contenders.items()
     }
 
 
@@ -379,7 +389,7 @@ def summarise(work: Work, runs: list[dict[str, dict[str, float]]]) -> dict[str, 
     medians = {
         name: {
             what: statistics.median(run[name][what] for run in runs)
-            for what in ("step", "build_and_first_step")
+            for what in ("step", "build_and_first_step", "bytes")
         }
         for name in runs[0]
     }
@@ -396,8 +406,11 @@ def summarise(work: Work, runs: list[dict[str, dict[str, float]]]) -> dict[str, 
     }
 
 
+RATIOS = {"step": "step_ratio", "build_and_first_step": "start_ratio"}
+
+
 def tabulate_results(results: list[dict[str, Any]]) -> str:
-    def rows(what: str, unit: float, ratio: str) -> list[dict[str, Any]]:
+    def rows(what: str, unit: float, ratio: str | None = None) -> list[dict[str, Any]]:
         return [
             {
                 "cell, batch × time × hidden": result["work"],
@@ -408,16 +421,21 @@ def tabulate_results(results: list[dict[str, Any]]) -> str:
                     for name in CONTENDERS
                     if what == "step" or name != "floor"
                 },
-                ratio: f"**{result['step_ratio' if what == 'step' else 'start_ratio']:.2f}**",
+                **({ratio: f"**{result[RATIOS[what]]:.2f}**"} if ratio else {}),
             }
             for result in results
         ]
 
     steps = rows("step", 1e3, "ours : fastest peer")
     starts = rows("build_and_first_step", 1.0, "ours : Keras, unrolled")
-    tables = (tabulate(table, headers="keys", tablefmt="github") for table in (steps, starts))
-    return "Milliseconds of a step\n\n{}\n\nSeconds to build and run the first step\n\n{}\n".format(
-        *tables
+    titled = {
+        "Milliseconds of a step": steps,
+        "Seconds to build and run the first step": starts,
+        "Megabytes of the process, in which the shapes follow one another": rows("bytes", 1e-6),
+    }
+    return "\n\n".join(
+        f"{title}\n\n{tabulate(table, headers='keys', tablefmt='github')}"
+        for title, table in titled.items()
     )
 
 
@@ -439,7 +457,7 @@ def main() -> None:
     print(text)
     for name, content in (("step.md", text), ("step.json", json.dumps(results, indent=1))):
         with replacing(RESULTS / name) as path:
-            path.write_text(content)
+            path.write_text(content + "\n")
 
 
 if __name__ == "__main__":

@@ -78,15 +78,16 @@ def build_towers(
             " none: create them once, in __init__"
         )
 
-    outputs = [tf.concat(parts, 0) for parts in zip(*(t.outputs for t in towers), strict=True)]
+    # All steps at once: three operations where there would be two a step.
+    outputs = tf.concat([tf.stack(tower.outputs) for tower in towers], axis=1)
     if not x.shape[:1].is_fully_defined():
-        outputs = [output[: tf.shape(x)[0]] for output in outputs]  # idle towers repeat a sequence
+        outputs = outputs[:, : tf.shape(x)[0]]  # idle towers repeat a sequence
     gradients = [
         None if parts[0] is None else tf.add_n(parts)
         for parts in zip(*(t.gradients for t in towers), strict=True)
     ]
     loss = _with_gradients(tf.add_n([t.loss for t in towers]), variables, gradients)
-    return Tower(outputs, loss)
+    return Tower(tf.unstack(outputs), loss)
 
 
 # --- the parts of a batch -----------------------------------------------------------------------
