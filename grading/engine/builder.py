@@ -149,9 +149,9 @@ LIBRARY_FILES = {
 """Files of finished cells and unrollings, by package, as an operation's traceback names them."""
 
 MEMORY_LIMIT = 8 << 30
-"""Bytes of addresses that this process may take."""
+"""Bytes of addresses that this process may take, if nobody has set a limit."""
 FILE_LIMIT = 64 << 20
-"""Bytes of each file that it may write."""
+"""Bytes of each file that it may write, if nobody has set a limit."""
 
 Send = Callable[[str, bytes], None]
 """Sends a message: its name and its content."""
@@ -512,6 +512,7 @@ def make_lazy_package() -> None:
 
 
 def limit_resources() -> None:
+    """Sets the limits that there are not: a sandbox has the course's, and tells which was met."""
     try:
         import resource
     except ImportError:  # not on Windows
@@ -521,7 +522,7 @@ def limit_resources() -> None:
         (resource.RLIMIT_FSIZE, FILE_LIMIT),
         (resource.RLIMIT_CORE, 0),
     ):
-        with contextlib.suppress(ValueError, OSError):
+        if resource.getrlimit(limit)[1] == resource.RLIM_INFINITY:
             resource.setrlimit(limit, (value, value))
 
 

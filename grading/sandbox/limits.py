@@ -28,8 +28,9 @@ class Limits(NamedTuple):
 
     memory: int = COURSE.memory_mib << 20
     """Bytes of memory of all processes together."""
-    address_space: int = 16 << 30
-    """Bytes of addresses of each process; TensorFlow takes more than it uses."""
+    address_space: int = (2 * COURSE.memory_mib << 20) + (4 << 30)
+    """Bytes of addresses of each process: so many that who uses too much memory is ended for that,
+    each time, and does not find it out by itself."""
     file_size: int = COURSE.disk_mib << 20
     """Bytes of /tmp, and of each file in it."""
     files: int = 4096
