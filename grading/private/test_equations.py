@@ -373,14 +373,25 @@ def test_the_gradients_are_those_of_the_equation(fit, part, scorer, rng, probe):
                 ends.append(expect(parameters, moved[0], moved[1:])[0])
             slope = (ends[0] - ends[1]) / (2 * DERIVATIVE_STEP)
             what = f"the input of step {step + 1}" if name == "x" else f"the start {name}"
-            came = np.array([np.sum(gradient * move)])
-            _compare_derivatives(came, np.array([slope]), lambda _, w=what: w, len(weights))
+            terms = gradient * move  # their sum may be small, and as inexact as they are
+            _compare_derivatives(
+                np.array([terms.sum()]),
+                np.array([slope]),
+                lambda _, w=what: w,
+                len(weights),
+                float(np.linalg.norm(terms)),
+            )
 
 
 def _compare_derivatives(
-    came: np.ndarray, expected: np.ndarray, what: Callable[[int], str], length: int
+    came: np.ndarray,
+    expected: np.ndarray,
+    what: Callable[[int], str],
+    length: int,
+    size: float = 1.0,
 ) -> None:
-    scale = max(1.0, np.abs(expected).max())
+    """Loses at the first derivative that is not as expected, where numbers of a size are added."""
+    scale = max(1.0, size, np.abs(expected).max())
     wrong = np.flatnonzero(~np.isclose(came, expected, rtol=1e-3, atol=1e-4 * scale))
     if len(wrong):
         should, is_ = tell_apart(expected[wrong[0]], came[wrong[0]])
