@@ -180,7 +180,8 @@ def compare(entry: Graded, arrival: Arrival) -> Iterator[str]:
     lost = {part for part in PARTS if points.get(part, 0) < PARTS[part].points}
     expected = set(PARTS if arrival.status == REFUSED else arrival.lost)
     if lost != expected or not points:
-        yield f"lost {sorted(lost)}, not {sorted(expected)}"
+        told = {part: entry.get_reasons(part) for part in sorted(lost - expected)}
+        yield f"lost {sorted(lost)}, not {sorted(expected)} ({told})"
     if not any(arrival.flag in flag for flag in entry.get_flags()) and arrival.flag:
         yield f"no flag says {arrival.flag!r}: {entry.get_flags()}"
     reasons = [reason for part in lost for reason in entry.get_reasons(part)]
