@@ -183,6 +183,32 @@ def test_there_is_no_verdict_if_a_test_does_not_report(trips, outcome):
     assert outcome in process.stdout
 
 
+EXPLODING = """
+from grading.engine.build import build
+from grading.engine.submission import read_folder
+from grading.engine.verdict import Question
+from grading.private import judge, test_equations
+from support.files import ROOT
+
+draw = test_equations.Fit.draw
+
+def draw_large_weights(*arguments):
+    parameters, x, start = draw(*arguments)
+    return 3 * parameters, x, start
+
+test_equations.Fit.draw = draw_large_weights
+verdict = judge.judge(Question(build(read_folder(ROOT)), 1, "b"))
+print(verdict["b"]["reasons"]["graph"])
+"""
+"""JUDGE, but the weights that it draws let the basic cell's state grow a millionfold."""
+
+
+def test_a_right_cell_whose_state_explodes_loses_nothing():
+    command = [sys.executable, "-c", EXPLODING]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert process.stdout == "[]\n"
+
+
 # --- one submission after another -----------------------------------------------------------------
 
 PLAYED = """
