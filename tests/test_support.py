@@ -42,7 +42,7 @@ def test_files_are_found_in_folders_without_what_tools_leave_behind(tmp_path):
         find_files("garden", root=tmp_path)
 
 
-def test_tensorflow_is_imported_importing_tensorflow_which_comes_when_it_is_asked_for():
+def test_tensorflow_is_imported_without_keras_which_comes_when_it_is_asked_for():
     program = (
         "import sys\n"
         "from support.imports import importing_tensorflow\n"
