@@ -9,6 +9,7 @@ import itertools
 import os
 import pickle
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
@@ -224,6 +225,7 @@ def run_grade(args: argparse.Namespace) -> int:
                 end_children()
                 os._exit(130)  # whatever the threads do
             write(note_times(graded), args)
+            print(f"grading: {summarise(graded)}", file=sys.stderr)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -263,9 +265,11 @@ def run_similar(args: argparse.Namespace) -> int:
     from grading.similar.page import compare_class
     from grading.similar.pairs import ALIKE
 
-    pairs, page = compare_class(args.out, ALIKE if args.least is None else args.least)
+    pairs, same, page = compare_class(args.out, ALIKE if args.least is None else args.least)
     for pair in pairs:
         print(f"{pair.alike:.2f}  {pair.first}  {pair.second}")
+    for file in same:
+        print(f"the same {file.name}: {', '.join(file.groups)}")
     print(page)
     return 0
 
@@ -292,7 +296,18 @@ def write(graded: Sequence[Graded], args: argparse.Namespace) -> None:
             f" {args.out / overrides.FILE} ({','.join(overrides.COLUMNS)})",
             file=sys.stderr,
         )
+    for what in written.idle:
+        print(f"grading: warning: {overrides.FILE} changes nothing: {what}", file=sys.stderr)
     print(written.table)
+
+
+def summarise(graded: Sequence[Graded]) -> str:
+    """How many groups have which status, how many are flagged, and where to look."""
+    counts = Counter(entry.result.status for entry in graded)
+    parts = [f"{number} {status}" for status, number in counts.most_common()]
+    if flagged := sum(bool(entry.get_flags()) for entry in graded):
+        parts.append(f"{flagged} with a flag")
+    return f"{', '.join(parts) or 'no groups'}; overview.html shows them"
 
 
 def run_check(args: argparse.Namespace) -> int:

@@ -107,7 +107,8 @@ def test_people_can_give_points_where_the_grader_has_none(tmp_path):
         (f"{HEADER}99999,d,5,right\n", "overrides.csv, line 2: there is no group 99999"),
         (f"{HEADER}11111,x,5,right\n", "line 2: there is no part 'x': write one of a, b, c"),
         (f"{HEADER}11111,d,5.5,right\n", "must be a number from 0 to 5, not 5.5"),
-        (f"{HEADER}11111,d,-1,right\n", "must be a number from 0 to 5, not -1"),
+        (f"{HEADER}11111,d,-1,right\n", "without a sign, not how many more or fewer (-1)"),
+        (f"{HEADER}11111,d,+0.5,right\n", "without a sign, not how many more or fewer (+0.5)"),
         (f"{HEADER}11111,d,,right\n", "must be a number from 0 to 5, not nothing"),
         (f"{HEADER}11111,d,nan,right\n", "must be a number from 0 to 5, not nan"),
         (f"{HEADER}11111,d,5,\n", "line 2: there is no reason"),
@@ -259,8 +260,7 @@ def test_without_times_the_files_date_counts_and_this_is_said(tmp_path):
     os.utime(archive, (date, date))
     entry = make_entry()
     entry = entry._replace(group=entry.group._replace(path=archive))
-    assert late.note_times([entry], None) == [entry]
-    (noted,) = late.note_times([entry], RULE)
+    (noted,) = late.note_times([entry])
     noted = Graded.from_record(json.loads(json.dumps(noted.to_record())))
     (decided,) = decide([noted], tmp_path, RULE)
     assert decided.lateness == Lateness(
@@ -487,3 +487,13 @@ def test_numbers_are_read_with_a_point_or_a_comma():
     assert tables.read_number("1,5") == tables.read_number("1.5") == 1.5
     assert tables.read_number("one") is None
     assert Form("comma").show(1.5) == "1,5"
+
+
+def test_a_decision_that_changes_nothing_is_said(tmp_path, capsys):
+    book = write_book(
+        tmp_path / "book", overrides=f"{HEADER}11111,a,1,looks right\n11111,d,1,some\n"
+    )
+    capsys.readouterr()
+    assert command_line(["report", str(book)]) == 0
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert "overrides.csv changes nothing: (a) of 11111_22222_33333 has 1 without it" in warning

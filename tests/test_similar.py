@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from grading.__main__ import main as command_line
 from grading.classroom.graded import CODE
 from grading.engine.parts import LSTM
+from grading.handout.handout import make_students_version
 from grading.similar import features
 from grading.similar.features import Feature, Given, list_features, read_handout
 from grading.similar.pairs import LEAST_PARTS, TELLING, find_pairs
+from support.files import ROOT
 from tests.corpus.copies import list_styles, make_originals, measure_alike, read_given
 from tests.corpus.disguise import disguise
 from tests.corpus.packing import pack_folder
@@ -217,6 +219,22 @@ def test_the_command_lists_pairs_with_both_texts(tmp_path, capsys):
     assert text.count("<mark>") > 50
     assert "&lt;script&gt;" in text
     assert "<script>" not in text
+
+
+def test_the_same_file_is_told_but_not_that_of_the_handout(tmp_path, capsys):
+    first, second = make_originals(random.Random(1))
+    blank = make_students_version("train.py", (ROOT / "train.py").read_text()).encode()
+    for name, files in {"11111": first, "22222": second, "33333": second}.items():
+        copied = {**files, LSTM: first[LSTM].replace(b"\n", b"\r\n"), "train.py": blank}
+        pack_folder(copied if name == "22222" else {**files, "train.py": blank})(
+            tmp_path / CODE, name
+        )
+    assert command_line(["similar", str(tmp_path)]) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("the same")]
+    assert f"the same {LSTM}: 11111, 22222" in told
+    assert not any("train.py" in line for line in told)
+    page = (tmp_path / "similar.html").read_text()
+    assert f"<li>{LSTM}: 11111, 22222</li>" in page
 
 
 def test_a_gradebook_without_code_is_refused_in_a_line(tmp_path, capsys):

@@ -57,7 +57,7 @@ class Graded(NamedTuple):
     """The files of the pen-and-paper part, by their names in the gradebook."""
     result: Result
     handed_in: float | None = None
-    """The date of the file, in seconds since 1970; None if nobody needs it."""
+    """The date of the file, in seconds since 1970; None if nobody has kept it."""
     overrides: Mapping[str, Override] = MappingProxyType({})
     """By part; they stand in no record, as people change them."""
     lateness: Lateness | None = None

@@ -133,7 +133,7 @@ def read_name(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if stem != "_".join(found) or len(found) != len(numbers):
         size = f" (it has {len(numbers)} of them)" if is_size_wrong else ""
         flag = f"the name should be the group's {smallest} to {largest} matriculation numbers"
-        return numbers, (f"{flag}, mn1_mn2_mn3{size}",)
+        return numbers, (f"{flag}, mn1_mn2_mn3{size}: rename it, and grade again",)
     if is_size_wrong:
         return numbers, (f"a group of {len(numbers)}, not of {smallest} to {largest}",)
     return numbers, ()

@@ -35,6 +35,8 @@ class Written(NamedTuple):
     """The gradebook as CSV."""
     edited: list[str]
     """The files that somebody had changed; they were moved to `edits.EDITED`."""
+    idle: list[str]
+    """The decisions that change nothing, in words."""
 
 
 def write_gradebook(graded: Iterable[Graded], folder: Path, form: Form = PLAIN) -> Written:
@@ -66,7 +68,13 @@ def write_gradebook(graded: Iterable[Graded], folder: Path, form: Form = PLAIN) 
     for old in [path for pattern in patterns for path in folder.glob(pattern)]:
         if old.relative_to(folder).as_posix() not in files:
             old.unlink()
-    return Written(folder / "gradebook.csv", edited)
+    idle = [
+        f"({part}) of {entry.group.name} has {override.points:g} without it"
+        for entry in graded
+        for part, override in entry.overrides.items()
+        if entry.get_judged_points().get(part) == override.points
+    ]
+    return Written(folder / "gradebook.csv", edited, idle)
 
 
 def read_class(folder: Path) -> list[Graded]:

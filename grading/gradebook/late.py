@@ -16,7 +16,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from grading.classroom.graded import Graded, Lateness
-from grading.engine.course import COURSE, LateRule
+from grading.engine.course import LateRule
 from grading.gradebook.tables import TableError, find_column, read_table
 
 FILE = "times.csv"
@@ -42,10 +42,8 @@ GERMAN_MONTHS = (
 GERMAN_DAYS = ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag")
 
 
-def note_times(graded: Iterable[Graded], rule: LateRule | None = COURSE.late) -> list[Graded]:
-    """Keeps the dates of the files that were handed in, if there is a deadline."""
-    if rule is None:
-        return list(graded)
+def note_times(graded: Iterable[Graded]) -> list[Graded]:
+    """Keeps the dates of the files that were handed in: there may be a deadline later."""
     return [entry._replace(handed_in=entry.group.path.lstat().st_mtime) for entry in graded]
 
 

@@ -76,6 +76,11 @@ def _read_row(row: Row, names: Collection[str]) -> tuple[str, str, Override]:
     most = _get_most(part)
     if most is None:
         raise row.fail(f"there is no part {part!r}: write one of {', '.join(PARTS)}, or {LATE}")
+    if row.cells["points"].startswith(("+", "-")):
+        raise row.fail(
+            f"write how many points of {part} are to count, without a sign, not how many more or"
+            f" fewer ({row.cells['points']})"
+        )
     points = read_number(row.cells["points"])
     if points is None or not 0 <= points <= most:
         shown = row.cells["points"] or "nothing"

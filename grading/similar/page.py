@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -24,15 +25,22 @@ MOST_PAIRS = 50
 """How many pairs the page shows."""
 
 
-def compare_class(folder: Path, least: float) -> tuple[list[Pair], Path]:
-    """Finds the pairs of a class, and writes the page.
+class SameFile(NamedTuple):
+    """A file that several groups handed in, but for blanks and ends of lines."""
+
+    name: str
+    groups: list[str]
+
+
+def compare_class(folder: Path, least: float) -> tuple[list[Pair], list[SameFile], Path]:
+    """Finds the pairs of a class and the files that are the same, and writes the page.
 
     Args:
         folder: The gradebook's.
         least: How alike the works of a pair are at least, from 0 to 1.
 
     Returns:
-        The pairs, the most alike first, and the page's path.
+        The pairs, the most alike first, the files that are the same, and the page's path.
 
     Raises:
         GradebookError: If the gradebook keeps no code.
@@ -41,20 +49,36 @@ def compare_class(folder: Path, least: float) -> tuple[list[Pair], Path]:
     if not groups:
         raise GradebookError(f"there is no code in {folder / CODE}: grade the class again")
     given = {file: (ROOT / file).read_text(encoding="utf-8") for file in SUBMITTED_FILES}
-    handout = read_handout({f: make_students_version(f, source) for f, source in given.items()})
+    blank = {file: make_students_version(file, source) for file, source in given.items()}
+    handout = read_handout(blank)
     codes = {group.name: read_folder(group).files for group in groups}
     works = {
         name: list_features(files, handout)
         for name, files in tqdm(codes.items(), unit=" submissions", disable=None)
     }
-    pairs = find_pairs(works, least)
+    pairs, same = find_pairs(works, least), find_same_files(codes, blank)
     with replacing(folder / PAGE) as path:
-        path.write_text(make_page(pairs, works, codes), encoding="utf-8")
-    return pairs, folder / PAGE
+        path.write_text(make_page(pairs, same, works, codes), encoding="utf-8")
+    return pairs, same, folder / PAGE
+
+
+def find_same_files(
+    codes: Mapping[str, Mapping[str, bytes]], blank: Mapping[str, str]
+) -> list[SameFile]:
+    """The files that several groups handed in, except as the handout has them."""
+    owners: dict[tuple[str, bytes], list[str]] = defaultdict(list)
+    for name, files in codes.items():
+        for file in SUBMITTED_FILES:
+            content = b"\n".join(files.get(file, b"").split()).strip()
+            if content and content != b"\n".join(blank[file].encode().split()):
+                owners[file, content].append(name)
+    same = [SameFile(file, names) for (file, _), names in owners.items() if len(names) > 1]
+    return sorted(same, key=lambda file: (file.groups, file.name))
 
 
 def make_page(
     pairs: Sequence[Pair],
+    same: Sequence[SameFile],
     works: Mapping[str, Features],
     codes: Mapping[str, Mapping[str, bytes]],
 ) -> str:
@@ -63,6 +87,7 @@ def make_page(
         "similar.html.j2",
         nbr_groups=len(works),
         nbr_pairs=len(pairs),
+        same=same,
         pairs=[_show_pair(pair, works, codes) for pair in pairs[:MOST_PAIRS]],
     )
 

@@ -27,6 +27,10 @@ ASSIGNMENT = re.compile(r"(?P<name>.*) \((?P<id>[0-9]+)\)")
 """The header of an assignment's column."""
 
 
+TEST_STUDENT = "Student, Test"
+"""Canvas's own, for teachers."""
+
+
 def make_import(graded: Sequence[Graded], assignment: str) -> str:
     """A table that needs nothing from Canvas; the SIS User ID is the matriculation number."""
     rows = [[f"    {POINTS_POSSIBLE}", "", "", "", "", f"{TOTAL:g}"]]
@@ -39,11 +43,11 @@ def make_import(graded: Sequence[Graded], assignment: str) -> str:
     return make_table([*STUDENT_COLUMNS, assignment], rows, mark=False)
 
 
-def fill_in(path: Path, members: Members, assignment: str | None) -> tuple[str, set[str]]:
+def fill_in(path: Path, members: Members, assignment: str | None) -> tuple[str, set[str], set[str]]:
     """Canvas's export with the points of one assignment; its other assignments are left out.
 
     Returns:
-        The table, and the numbers of the students who are in it.
+        The table, the numbers of the students who are in it, and the names of its others.
 
     Raises:
         TableError: If it is none, or the assignment is not known, or has other points.
@@ -56,7 +60,7 @@ def fill_in(path: Path, members: Members, assignment: str | None) -> tuple[str, 
         )
     column = _find_assignment(header, assignment, path.name)
     known = [name for name in header if name in (*STUDENT_COLUMNS, *OPTIONAL)]
-    filled, found = [], set()
+    filled, found, strangers = [], set(), set()
     for row in rows:
         points = row.cells[column]
         if POINTS_POSSIBLE in row.cells["Student"]:
@@ -65,13 +69,15 @@ def fill_in(path: Path, members: Members, assignment: str | None) -> tuple[str, 
             found.add(number)
             total = members.by_number[number].get_total()
             points = points if total is None else f"{total:g}"
+        elif row.cells["Student"] != TEST_STUDENT:
+            strangers.add(row.cells["Student"])
         filled.append([*(row.cells[name] for name in known), points])
     if not found:
         raise TableError(
             f"{path.name} has none of the groups' numbers as SIS User ID: give a table of numbers"
             " and logins with --students"
         )
-    return make_table([*known, column], filled, mark=False), found
+    return make_table([*known, column], filled, mark=False), found, strangers
 
 
 def _find_assignment(header: Sequence[str], assignment: str | None, file: str) -> str:

@@ -60,6 +60,15 @@ class Worksheet(NamedTuple):
     def get_participant(self, row: Row) -> str:
         return find_participant(row.cells[self.columns["identifier"]])
 
+    def list_strangers(self) -> set[str]:
+        """The participants whom no group has, by name."""
+        column = self.columns["name"] or self.columns["identifier"]
+        return {
+            row.cells[column]
+            for row in self.rows
+            if self.get_participant(row) not in self.number_of
+        }
+
 
 def find_participant(identifier: str) -> str:
     """The number in "Participant 1234" or "Teilnehmer/in1234"; empty if there is none."""
@@ -112,7 +121,8 @@ def fill_in(worksheet: Worksheet, members: Members) -> str:
         if entry and entry.get_total() is not None:
             cells[worksheet.columns["grade"]] = f"{entry.get_total():g}"
             if worksheet.columns["comment"]:
-                cells[worksheet.columns["comment"]] = make_comment(entry)
+                comment = f"{make_comment(entry)} The file {FEEDBACK} says why."
+                cells[worksheet.columns["comment"]] = comment
         filled.append(list(cells.values()))
     return make_table(list(worksheet.rows[0].cells), filled, mark=False)
 
@@ -123,7 +133,7 @@ def make_comment(entry: Graded) -> str:
     parts = [f"({part}) {points[part]:g}/{PARTS[part].points:g}" for part in PARTS]
     late = entry.get_deduction()
     parts += [f"late −{late:g}"] if late else []
-    return f"{', '.join(parts)}. The file {FEEDBACK} says why."
+    return ", ".join(parts) + "."
 
 
 def zip_feedback(worksheet: Worksheet, members: Members) -> bytes:
