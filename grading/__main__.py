@@ -160,6 +160,7 @@ def add_table_options(parser: argparse.ArgumentParser) -> None:
         "--separator",
         choices=[",", ";"],
         default=",",
+        metavar="SIGN",
         help="what stands between the cells of gradebook.csv (,); a German spreadsheet takes"
         " --decimal comma --separator ';'",
     )
