@@ -50,16 +50,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         whole, killed = Path(name, "whole"), Path(name, "killed")
         expected, to_start, to_train = run_whole(line, whole)
-        same, nbr_ends = True, 0
+        same, nbr_kills, nbr_ends = True, 0, 0  # without a terminal, the bar does not count
         with tqdm(total=args.kills, unit=" kills", disable=None) as bar:
-            while bar.n < args.kills or killed.exists():
+            while nbr_kills < args.kills or killed.exists():
                 process = start(line, killed)
                 try:
                     wait = to_start + rng.uniform(-to_start, to_train / 4)
-                    status = process.wait(wait if bar.n < args.kills else None)
+                    status = process.wait(wait if nbr_kills < args.kills else None)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+                    nbr_kills += 1
                     bar.update()
                     continue
                 nbr_ends += 1
