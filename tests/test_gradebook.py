@@ -497,3 +497,10 @@ def test_a_decision_that_changes_nothing_is_said(tmp_path, capsys):
     assert command_line(["report", str(book)]) == 0
     (warning,) = capsys.readouterr().err.splitlines()
     assert "overrides.csv changes nothing: (a) of 11111_22222_33333 has 1 without it" in warning
+
+
+def test_feedback_says_which_criterion_of_a_part_cost_what():
+    entry = make_entry(lost="")
+    entry.result.verdict["d"]["points"] = {"equation": 3, "state": 0, "graph": 1}
+    assert "(d) LSTM, unrolled: equation 3/3, state 0/1, graph 1/1" in feedback.make_text(entry)
+    assert ": equation" not in feedback.make_text(make_entry(lost="d"))

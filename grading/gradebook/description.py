@@ -64,11 +64,23 @@ def _describe_part(entry: Graded, letter: str) -> ShownPart:
         decision = f"corrected by hand, {override.points:g}{before}: {override.reason}"
     return ShownPart(
         letter=letter,
-        title=part.title,
+        title=part.title if override else part.title + _describe_criteria(entry, letter),
         points=f"{entry.get_points()[letter]:g}/{part.points:g}",
         why=entry.get_reasons(letter) or entry.get_notes(letter),
         decision=decision,
     )
+
+
+def _describe_criteria(entry: Graded, letter: str) -> str:
+    """What each criterion earned, where some of a part's points were lost."""
+    criteria, verdict = PARTS[letter].criteria, entry.result.verdict
+    if verdict is None or len(criteria) == 1:
+        return ""
+    earned = verdict[letter]["points"]
+    if sum(earned.values()) in (0, PARTS[letter].points):
+        return ""
+    shown = (f"{name} {earned[name]:g}/{most:g}" for name, most in criteria.items())
+    return f": {', '.join(shown)}"
 
 
 def _describe_lateness(entry: Graded) -> str:
