@@ -97,7 +97,8 @@ def _describe(inside: Inside, settings: Settings) -> str:
         return f"{title}: it predicts each next sample of a test curve"
     labels, asked = inside.sequence.labels, inside.sequence.asked
     nbr_right = np.sum(np.argmax(inside.outputs, axis=1)[asked] == labels[asked])
-    return f"{title}: it recalls {nbr_right} of the {asked.sum()} digits of a test sequence"
+    nbr_blanks = inside.sequence.first_asked - 1 - settings.to_remember_len
+    return f"{title}: after {nbr_blanks:,} blanks it recalls {nbr_right} of {asked.sum()} digits"
 
 
 class TimeAxis:
@@ -135,6 +136,11 @@ class TimeAxis:
         axes.set_xlim(0, self.width)
         for step in [*self.phases][1:]:
             axes.axvline(self.edge(step), color="0.4", linewidth=0.8, linestyle=":")
+        if self.compressed:  # the axis is broken there
+            breaks = self.edge(np.array([self.compressed.start, self.compressed.stop]))
+            slash = {"marker": [(-0.5, -1), (0.5, 1)], "markersize": 9, "clip_on": False}
+            at_bottom = axes.get_xaxis_transform()
+            axes.plot(breaks, [0, 0], color="black", linestyle="", transform=at_bottom, **slash)
         if not is_last:
             axes.set_xticks([])
             return
@@ -148,6 +154,7 @@ def _draw_held(inside: Inside, axis: TimeAxis, axes: Axes, side: Axes) -> None:
     until = inside.sequence.first_asked
     largest = np.max(np.abs(inside.held[:until]), axis=0) + np.finfo(np.float32).tiny
     _draw_units(inside.held / largest, np.arange(len(inside.held)), "cividis", -1, axis, axes, side)
+    axes.set_ylabel("unit, by when it lets go" if axis.phases else "unit, by its phase")
     _title(
         axes,
         f"What it holds: the {len(inside.units)} most active units of ${symbol}_t$,"
@@ -167,8 +174,8 @@ def _draw_kept_by_unit(inside: Inside, axis: TimeAxis, axes: Axes, side: Axes) -
     _draw_units(inside.kept, inside.steps, "Greys", 0, axis, axes, side)
     _title(
         axes,
-        f"What it keeps: $\\partial {symbol}_t / \\partial {symbol}_{{t-1}}$ of the same units"
-        " (black: keeps all; white: forgets)",
+        f"What it keeps: $\\partial {symbol}_t / \\partial {symbol}_{{t-1}}$ of the same units (black:"
+        " all); an LSTM's forget gates",
     )
 
 
@@ -186,7 +193,8 @@ def _draw_units(
     mesh = axes.pcolormesh(
         edges, np.arange(values.shape[1] + 1), values.T, cmap=colours, vmin=least, vmax=1
     )
-    axes.figure.colorbar(mesh, cax=side)
+    is_beyond = values.min() < least - 1e-3 or values.max() > 1 + 1e-3
+    axes.figure.colorbar(mesh, cax=side, extend="both" if is_beyond else "neither")
     axes.invert_yaxis()
     axes.set(ylabel="unit", yticks=[])
 
@@ -227,7 +235,11 @@ def _draw_learned(inside: Inside, axis: TimeAxis, axes: Axes, loss: str) -> None
     low, high = axes.get_ylim()
     axes.set(ylabel=f"relative to step {reference + 1}", ylim=(low, high * (high / low) ** 0.4))
     axes.legend(ncols=2, fontsize=9, loc="upper center")
-    _title(axes, f"How far it learns: gradient of the loss {loss} that reaches each step")
+    _title(
+        axes,
+        f"How far it learns: size of the gradient of the loss {loss} at each step"
+        " (level: it reaches back)",
+    )
 
 
 def _draw_curve(inside: Inside, axis: TimeAxis, axes: Axes) -> None:
