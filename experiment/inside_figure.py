@@ -174,8 +174,8 @@ def _draw_kept_by_unit(inside: Inside, axis: TimeAxis, axes: Axes, side: Axes) -
     _draw_units(inside.kept, inside.steps, "Greys", 0, axis, axes, side)
     _title(
         axes,
-        f"What it keeps: $\\partial {symbol}_t / \\partial {symbol}_{{t-1}}$ of the same units (black:"
-        " all); an LSTM's forget gates",
+        f"What it keeps: $\\partial {symbol}_t / \\partial {symbol}_{{t-1}}$ of the same units"
+        " (black: all); an LSTM's forget gates",
     )
 
 
