@@ -403,8 +403,11 @@ def test_what_is_not_the_students_fault_is_said(grade, reason, tmp_path, monkeyp
     pack_folder(SOLVED)(tmp_path / "class", "11111_22222_33333")
     assert command_line(["grade", "class", "--out", "book", "--no-sandbox"]) == 1
     error = capsys.readouterr().err.removeprefix(WARNING)
-    assert reason in error
-    assert error.count("\n") == 1
+    assert reason in error.splitlines()[-1]
+    assert error.splitlines()[:-1] in (
+        [],  # there is no gradebook yet
+        ["grading: 1 our own fault, 1 with a flag; overview.html shows them"],
+    )
     assert not list(Path("book", kept.KEPT).iterdir())
 
 
@@ -538,6 +541,8 @@ def make_small_class(folder):
     folder.mkdir()
     pack_tar({**SOLVED, "train.py": b"import os\nos.abort()\n"})(folder, "44444_55555_66666")
     (folder / "77777_88888_99999.zip").write_bytes(b"no archive")
+    for path in folder.iterdir():
+        os.utime(path, (1e9, 1e9))  # the date is part of what is handed in
     return folder
 
 
@@ -807,16 +812,30 @@ def test_without_namespaces_gradescope_runs_code_as_another_user(tmp_path):
     assert not [command for command in commands if "600.125" in command]
 
 
-def test_the_bundle_for_gradescope_grades_a_submission(tmp_path):
-    assert command_line(["gradescope", str(tmp_path / "bundle.zip")]) == 0
-    shutil.unpack_archive(tmp_path / "bundle.zip", tmp_path / "source")
-    assert not (tmp_path / "source" / "rnn_cells" / "MyLSTMCell.py").exists()
-    assert "grading.gradescope" in (tmp_path / "source" / "run_autograder").read_text()
-    pack_folder({**SOLVED, "answers.pdf": b"%PDF-1.4"})(tmp_path, "submission")
+def grade_as_gradescope_does(folder):
+    command = [sys.executable, "-m", "grading", "gradescope", folder / "bundle.zip"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    shutil.unpack_archive(folder / "bundle.zip", folder / "source")
+    pack_folder({**SOLVED, "answers.pdf": b"%PDF-1.4"})(folder, "submission")
     subprocess.run(
-        [sys.executable, "-m", "grading.gradescope", tmp_path / "submission", tmp_path / "results"],
-        cwd=tmp_path / "source",
+        [sys.executable, "-m", "grading.gradescope", folder / "submission", folder / "results"],
+        cwd=folder / "source",
         check=True,
     )
-    result = json.loads((tmp_path / "results" / "results.json").read_text())
+    return folder
+
+
+PREPARATIONS["graded_by_a_bundle"] = grade_as_gradescope_does
+
+
+@pytest.fixture
+def graded_by_a_bundle(prepared):
+    return prepared("graded_by_a_bundle")
+
+
+def test_the_bundle_for_gradescope_grades_a_submission(graded_by_a_bundle):
+    source = graded_by_a_bundle / "source"
+    assert not (source / "rnn_cells" / "MyLSTMCell.py").exists()
+    assert "grading.gradescope" in (source / "run_autograder").read_text()
+    result = json.loads((graded_by_a_bundle / "results" / "results.json").read_text())
     assert result["score"] == sum(test["score"] for test in result["tests"]) == 15

@@ -105,14 +105,25 @@ def read_cells(text):
     return {tuple(cell.strip() for cell in row) for row in rows if set("".join(row)) - set("-: ")}
 
 
-def test_the_readmes_example_runs_where_it_says_and_prints_nothing_else():
+def run_example(folder):
     example = re.search(r"^```python\n(.*?)^```", TEXTS["README.md"], re.MULTILINE | re.DOTALL)[1]
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-    process = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", example], cwd=ROOT, env=environment, capture_output=True, text=True
     )
-    assert (process.returncode, process.stderr) == (0, "")
-    losses = [float(line) for line in process.stdout.splitlines()]
+
+
+PREPARATIONS = {"example": run_example}
+
+
+@pytest.fixture
+def example(prepared):
+    return prepared("example")
+
+
+def test_the_readmes_example_runs_where_it_says_and_prints_nothing_else(example):
+    assert (example.returncode, example.stderr) == (0, "")
+    losses = [float(line) for line in example.stdout.splitlines()]
     assert len(losses) == 10
     assert losses == sorted(losses, reverse=True)
 

@@ -203,10 +203,21 @@ print(verdict["b"]["reasons"]["graph"])
 """JUDGE, but the weights that it draws let the basic cell's state grow a millionfold."""
 
 
-def test_a_right_cell_whose_state_explodes_loses_nothing():
+def judge_exploding(folder):
     command = [sys.executable, "-c", EXPLODING]
-    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert process.stdout == "[]\n"
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+PREPARATIONS = {"reasons": judge_exploding}
+
+
+@pytest.fixture
+def reasons(prepared):
+    return prepared("reasons")
+
+
+def test_a_right_cell_whose_state_explodes_loses_nothing(reasons):
+    assert reasons == "[]\n"
 
 
 # --- one submission after another -----------------------------------------------------------------
