@@ -1,6 +1,7 @@
 """What the tests share."""
 
 import contextlib
+import gc
 import os
 import tempfile
 from collections import Counter
@@ -33,6 +34,7 @@ def pytest_collection_finish(session):
     A test module lists it in `PREPARATIONS`: by the name of the fixture that needs it, a function
     of a folder.
     """
+    gc.freeze()  # the search for garbage need not look through what has been imported
     if session.config.option.collectonly:
         return
     stack = session.config.stash[RUNNING] = contextlib.ExitStack()
