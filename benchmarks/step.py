@@ -1,13 +1,14 @@
 """One training step (forward, backward, clip, apply), and what a user would pick instead.
 
     python -m benchmarks.step
+    python -m benchmarks.step --as-they-come     without what main.py tells glibc, for the peers
 
 Measures both cells at four shapes. The peers are the layers of Keras and of PyTorch, TensorFlow's
 own cells under `static_rnn`, and `BlockLSTM`. Each is used as its documentation says, with plain
 gradient descent at a learning rate of 0.01 and gradients clipped at a global norm of 5. Each has a
 process of its own, and they take turns, so a busy moment hits all of them. Prints a table of
-medians and ratios, and writes it with all figures to benchmarks/results/step.{md,json}. PyTorch is
-left out if it is not installed. Twenty minutes.
+medians and ratios, and writes it with all figures to benchmarks/results/step.{md,json} (or
+step-as-they-come). PyTorch is left out if it is not installed. Twenty minutes.
 """
 
 from __future__ import annotations
@@ -320,13 +321,14 @@ def measure_memory() -> int:
     return psutil.Process().memory_info().rss
 
 
-def import_packages(name: str) -> bool:
+def import_packages(name: str, as_they_come: bool) -> bool:
     """Imports what a contender needs, before anything is timed.
 
-    All of them keep the memory that they free, as main.py does.
+    All of them keep the memory that they free, as main.py does; or only ours.
     """
     warnings.simplefilter("ignore")
-    keep_freed_memory()
+    if not (as_they_come and name in PEERS):
+        keep_freed_memory()
     with quiet_stderr():
         import tensorflow.compat.v1 as tf
 
@@ -344,7 +346,7 @@ def import_packages(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def start_processes() -> Iterator[dict[str, ProcessPoolExecutor]]:
+def start_processes(as_they_come: bool) -> Iterator[dict[str, ProcessPoolExecutor]]:
     """A process for each contender that is installed."""
     spawn = multiprocessing.get_context("spawn")
     with contextlib.ExitStack() as stack:
@@ -352,7 +354,10 @@ def start_processes() -> Iterator[dict[str, ProcessPoolExecutor]]:
             name: stack.enter_context(ProcessPoolExecutor(1, mp_context=spawn))
             for name in CONTENDERS
         }
-        imports = {name: p.submit(import_packages, name) for name, p in processes.items()}
+        imports = {
+            name: process.submit(import_packages, name, as_they_come)
+            for name, process in processes.items()
+        }
         yield {name: processes[name] for name, done in imports.items() if done.result()}
 
 
@@ -444,19 +449,21 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="whole runs (3)")
     parser.add_argument("--turns", type=int, default=8, metavar="N", help="turns of each (8)")
     parser.add_argument("--steps", type=int, default=6, metavar="N", help="steps a turn (6)")
+    parser.add_argument("--as-they-come", action="store_true", help="peers keep no freed memory")
     args = parser.parse_args()
     runs: dict[Work, list[dict]] = {work: [] for work in WORK}
     with tqdm(total=args.runs * len(WORK), unit=" measurements", disable=None) as bar:
         for _ in range(args.runs):
-            with start_processes() as processes:
+            with start_processes(args.as_they_come) as processes:
                 for work in WORK:
                     runs[work].append(measure(processes, work, args.turns, args.steps))
                     bar.update()
     results = [summarise(work, of_work) for work, of_work in runs.items()]
     text = tabulate_results(results)
     print(text)
-    for name, content in (("step.md", text), ("step.json", json.dumps(results, indent=1))):
-        with replacing(RESULTS / name) as path:
+    name = "step-as-they-come" if args.as_they_come else "step"
+    for kind, content in (("md", text), ("json", json.dumps(results, indent=1))):
+        with replacing(RESULTS / f"{name}.{kind}") as path:
             path.write_text(content + "\n")
 
 
