@@ -46,6 +46,7 @@ LINES = (
     "--cell lstm --task memory --blank-separation-len 200 --curriculum --match-params",
     CURRICULUM,
     "--cell lstm --task memory --blank-separation-len 1000 --curriculum",
+    "--cell lstm --task memory --blank-separation-len 3000 --curriculum --match-params",
     "--cell basic --task memory --blank-separation-len 1000 --curriculum",
     "--cell basic --task memory --activation tanh --blank-separation-len 1000 --curriculum",
     "--cell basic --task memory --activation relu --blank-separation-len 1000 --curriculum",
