@@ -42,6 +42,12 @@ def test_files_are_found_in_folders_without_what_tools_leave_behind(tmp_path):
         find_files("garden", root=tmp_path)
 
 
+def run(program):
+    """What a program prints, word by word."""
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.split()
+
+
 def test_tensorflow_is_imported_without_keras_which_comes_when_it_is_asked_for():
     program = (
         "import sys\n"
@@ -51,9 +57,7 @@ def test_tensorflow_is_imported_without_keras_which_comes_when_it_is_asked_for()
         "before = 'keras' in sys.modules\n"
         "print(before, tf.keras.layers.Dense.__name__, 'keras' in sys.modules)"
     )
-    command = [sys.executable, "-c", program]
-    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
-    assert printed.split() == ["False", "Dense", "True"]
+    assert run(program) == ["False", "Dense", "True"]
 
 
 def test_a_training_does_not_wait_for_matplotlib():
@@ -64,9 +68,7 @@ def test_a_training_does_not_wait_for_matplotlib():
         "    import experiment.run\n"
         "print('matplotlib' in sys.modules)"
     )
-    command = [sys.executable, "-c", program]
-    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
-    assert printed.split() == ["False"]
+    assert run(program) == ["False"]
 
 
 def test_freed_memory_is_kept():
@@ -81,6 +83,4 @@ def test_freed_memory_is_kept():
         "[libc.free(ctypes.c_void_p(piece)) for piece in pieces]\n"
         "print(psutil.Process().memory_info().rss >= 4 << 26)"
     )
-    command = [sys.executable, "-c", program]
-    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
-    assert printed.split() == [str(platform.libc_ver()[0] == "glibc")]
+    assert run(program) == [str(platform.libc_ver()[0] == "glibc")]
