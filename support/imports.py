@@ -1,4 +1,4 @@
-"""Importing TensorFlow in three quarters of the time."""
+"""Importing TensorFlow without what nobody here needs."""
 
 from __future__ import annotations
 

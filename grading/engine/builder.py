@@ -523,7 +523,8 @@ def limit_resources() -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         if resource.getrlimit(limit)[1] == resource.RLIM_INFINITY:
-            resource.setrlimit(limit, (value, value))
+            with contextlib.suppress(ValueError, OSError):  # not every system has each of them
+                resource.setrlimit(limit, (value, value))
 
 
 def build(parts: list[str], send: Send, seed: int) -> None:
