@@ -150,26 +150,28 @@ def _add_gradescope(commands: argparse._SubParsersAction) -> None:
 
 def add_table_options(parser: argparse.ArgumentParser) -> None:
     """Adds --decimal and --separator: how gradebook.csv is written."""
+    from grading.engine import course
+
     parser.add_argument(
         "--decimal",
-        choices=["point", "comma"],
-        default="point",
-        help="what stands before decimals in gradebook.csv (point)",
+        choices=course.DECIMALS,
+        default=course.COURSE.decimal,
+        help="what stands before decimals in gradebook.csv"
+        f" ({course.COURSE.decimal}, by course.toml)",
     )
     parser.add_argument(
         "--separator",
-        choices=[",", ";"],
-        default=",",
+        choices=course.SEPARATORS,
+        default=course.COURSE.separator,
         metavar="SIGN",
-        help="what stands between the cells of gradebook.csv (,); a German spreadsheet takes"
-        " --decimal comma --separator ';'",
+        help=f"what stands between the cells of gradebook.csv ({course.COURSE.separator}, by"
+        " course.toml); a German spreadsheet takes --decimal comma --separator ';'",
     )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status."""
-    args = build_parser().parse_args(argv)
-    run = {
+    runs = {
         "handout": run_handout,
         "grade": run_grade,
         "report": run_report,
@@ -177,9 +179,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "similar": run_similar,
         "check": run_check,
         "gradescope": run_gradescope,
-    }[args.command]
+    }
     try:
-        return run(args)
+        args = build_parser().parse_args(argv)
+        return runs[args.command](args)
     except ExplainedError as error:
         print(f"grading: error: {error}", file=sys.stderr)
     except OSError as error:

@@ -198,6 +198,8 @@ SETTINGS = PATH.read_text()
         ("clip_norm = 5.0", "clip_norm = -1", "clip_norm must be a positive number"),
         ('"linear", ', '"cubic", ', "must be some of"),
         ("digits = [5, 7]", "", "missing or unknown"),
+        ('"point"', '"dot"', "decimal must be one of"),
+        ('separator = ","', 'separator = "|"', "separator must be one of"),
         ("[groups]", "[groups", "course.toml: "),
     ],
 )

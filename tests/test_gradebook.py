@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from grading.__main__ import main as command_line
 from grading.classroom.graded import CODE, Graded, Lateness, Override
 from grading.classroom.groups import Group
-from grading.classroom.result import GRADED, OUR_FAULT, Result
+from grading.classroom.result import GRADED, OUR_FAULT, REFUSED, Result
 from grading.engine.course import PATH, CourseError, LateRule, read
 from grading.engine.manifest import SUBMITTED_FILES
 from grading.engine.parts import LSTM, PARTS
@@ -130,6 +130,15 @@ def test_an_impossible_decision_is_refused_in_a_line(table, reason, tmp_path, ca
     assert reason in error
     assert error.count("\n") == 1
     assert (book / "gradebook.csv").read_bytes() == before
+
+
+def test_all_impossible_decisions_are_told_at_once(tmp_path, capsys):
+    rows = "99999,d,5,right\n11111,d,5,right\n11111,x,5,right\n11111,d,4,left\n"
+    book = write_book(tmp_path / "book")
+    (book / "overrides.csv").write_text(HEADER + rows)
+    assert command_line(["report", str(book)]) == 1
+    error = capsys.readouterr().err
+    assert [f"line {n}: " in error for n in range(2, 6)] == [True, False, True, True]
 
 
 def test_an_impossible_decision_is_known_before_anything_is_graded(tmp_path, monkeypatch, capsys):
@@ -435,6 +444,19 @@ def test_a_page_of_code_is_bounded_whatever_is_in_it(tmp_path):
     assert "The rest is not shown here" in page.read_text()
 
 
+def test_totals_have_at_most_two_decimals(tmp_path):
+    rows = "".join(f"11111,{part},0.{n},read\n" for n, part in enumerate("abcdefgh", start=1))
+    book = write_book(tmp_path / "book", overrides=f"{HEADER}{rows}11111,late,1.23456,late\n")
+    (row, *_) = read_book(book)
+    assert (row["total"], row["late"]) == ("2.37", "1.23")
+
+
+def test_the_median_is_of_those_whose_work_was_read():
+    refused = [make_entry(name, status=REFUSED) for name in ("77777", "88888")]
+    page = TextOf(overview.make_overview([make_entry(), *refused]))
+    assert "could be read: 10 of 15" in " ".join(page.text.split())
+
+
 def test_the_overview_counts_criteria():
     half = make_entry("77777_88888_99999")
     half.result.verdict["d"]["points"] = {"equation": 3, "state": 0, "graph": 1}
@@ -473,6 +495,15 @@ def test_a_german_spreadsheet_gets_its_commas_and_semicolons(tmp_path):
     assert command_line(["report", str(book), "--decimal", "comma", "--separator", ";"]) == 0
     (row, *_) = read_book(book, delimiter=";")
     assert (row["number"], row["d"], row["total"]) == ("11111", "4,5", "14,5")
+
+
+def test_the_course_says_once_how_its_tables_are_written(tmp_path):
+    (tmp_path / "course.toml").write_text(
+        PATH.read_text().replace('"point"', '"comma"').replace('","', '";"')
+    )
+    course = read(tmp_path / "course.toml")
+    assert (course.decimal, course.separator) == ("comma", ";")
+    assert course.get_what_points_depend_on() == read().get_what_points_depend_on()
 
 
 @given(st.lists(st.lists(st.text("a;,\"'\n\t=1.5"), min_size=2, max_size=2)))

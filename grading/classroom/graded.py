@@ -24,6 +24,8 @@ CODE = "code"
 """The gradebook's folder of the files that are graded, by group."""
 LATE = "late"
 """What may be decided beside the parts: the points that lateness costs."""
+DECIMALS = 2
+"""Totals and deductions are rounded to so many decimals."""
 
 
 class Override(NamedTuple):
@@ -73,12 +75,14 @@ class Graded(NamedTuple):
         """What lateness costs; never more than all points."""
         decided = self.overrides.get(LATE)
         cost = decided.points if decided else self.lateness.points if self.lateness else 0
-        return min(cost, sum(self.get_points().values()))
+        return round(min(cost, sum(self.get_points().values())), DECIMALS)
 
     def get_total(self) -> float | None:
         """All points without those deducted; None if there are none."""
         points = self.get_points()
-        return sum(points.values()) - self.get_deduction() if points else None
+        if not points:
+            return None
+        return round(sum(points.values()) - self.get_deduction(), DECIMALS)
 
     def get_decisions(self) -> list[str]:
         """What people decided, with their reasons."""

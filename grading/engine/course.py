@@ -31,6 +31,10 @@ CRITERIA = {
 """The criteria of each part, for which there are tests."""
 ACTIVATIONS = ("linear", "tanh", "ReLU", "sigmoid")
 """What may stand around the basic cell's equation."""
+POINT, COMMA = DECIMALS = ("point", "comma")
+"""What may stand before a number's decimals in a table."""
+SEPARATORS = (",", ";")
+"""What may stand between the cells of a table."""
 
 
 class CourseError(ExplainedError):
@@ -60,6 +64,8 @@ class Course(NamedTuple):
     memory_mib: int
     processes: int
     disk_mib: int
+    decimal: str
+    separator: str
     total: float
     points: dict[str, dict[str, float]]
     """By part and criterion."""
@@ -68,7 +74,7 @@ class Course(NamedTuple):
 
     def get_what_points_depend_on(self) -> dict[str, Any]:
         """The settings that decide how a submission is judged."""
-        elsewhere = ("members", "digits", "late")
+        elsewhere = ("members", "digits", "decimal", "separator", "late")
         return {name: value for name, value in self._asdict().items() if name not in elsewhere}
 
 
@@ -116,6 +122,10 @@ def _find_problems(course: Course) -> list[str]:
         sizes = getattr(course, name)
         if not all(_is_number(size, 1) for size in sizes) or sorted(sizes) != list(sizes):
             problems.append(f"[groups] {name} must be two numbers, the smaller first")
+    if course.decimal not in DECIMALS:
+        problems.append(f"[table] decimal must be one of {list(DECIMALS)}")
+    if course.separator not in SEPARATORS:
+        problems.append(f"[table] separator must be one of {list(SEPARATORS)}")
     problems += [] if course.late is None else _find_problems_of_late(course.late)
     if not _is_number(course.clip_norm, 1e-6):
         problems.append("[readings] clip_norm must be a positive number")

@@ -17,7 +17,7 @@ from grading.gradebook.description import describe
 from grading.gradebook.edits import write_files
 from grading.gradebook.feedback import make_page, make_text
 from grading.gradebook.overview import make_overview
-from grading.gradebook.tables import PLAIN, Form
+from grading.gradebook.tables import COURSES, Form
 from grading.gradebook.tables import make_table as make_csv
 
 CLASS = "class.json"
@@ -39,7 +39,7 @@ class Written(NamedTuple):
     """The decisions that change nothing, in words."""
 
 
-def write_gradebook(graded: Iterable[Graded], folder: Path, form: Form = PLAIN) -> Written:
+def write_gradebook(graded: Iterable[Graded], folder: Path, form: Form = COURSES) -> Written:
     """Writes `class.json`, `gradebook.csv`, `overview.html`, and the files of each group.
 
     What people decided is taken from `overrides.csv` and `times.csv`. Feedback and results of
@@ -89,7 +89,7 @@ def read_class(folder: Path) -> list[Graded]:
         raise GradebookError(f"{folder} is no gradebook: grade a class first") from None
 
 
-def make_table(graded: Iterable[Graded], form: Form = PLAIN) -> str:
+def make_table(graded: Iterable[Graded], form: Form = COURSES) -> str:
     """The gradebook as CSV: one row per student, or per group if its name has no number."""
     columns = ["number", "group", *PARTS, "late", "total", "status", "flags", "by hand"]
     columns += ["lateness", "laid aside", "handed in"]

@@ -19,7 +19,7 @@ from grading.classroom.graded import LATE, Override
 from grading.classroom.groups import GroupError, SeveralGroupsError, find_name
 from grading.engine.parts import PARTS, TOTAL
 from grading.engine.text import printable
-from grading.gradebook.tables import Row, read_number, read_table
+from grading.gradebook.tables import Row, TableError, read_number, read_table
 
 FILE = "overrides.csv"
 """The table of decisions."""
@@ -47,21 +47,25 @@ def read_overrides(folder: Path, names: Collection[str]) -> Overrides:
         names: Of all groups.
 
     Raises:
-        TableError: If a row is not as the module says.
+        TableError: If rows are not as the module says; it names each of them.
     """
     path = folder / FILE
+    mistakes: list[str] = []
     found: dict[str, dict[str, Override]] = defaultdict(dict)
     unclear: dict[str, list[str]] = defaultdict(list)
     for row in read_table(path, COLUMNS) if path.exists() else []:
         try:
             group, part, override = _read_row(row, names)
+            if part in found[group]:
+                raise row.fail(f"{part} of {group} is decided twice: keep one of the rows")
+            found[group][part] = override
         except SeveralGroupsError as error:
             for name in error.names:
                 unclear[name].append(f"{FILE} is not applied: {error}")
-            continue
-        if part in found[group]:
-            raise row.fail(f"{part} of {group} is decided twice: keep one of the rows")
-        found[group][part] = override
+        except TableError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise TableError("\n".join(mistakes))
     return Overrides(found, unclear)
 
 

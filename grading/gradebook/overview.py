@@ -10,13 +10,15 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from grading.classroom.graded import ASIDE, Graded
-from grading.classroom.result import GRADED
+from grading.classroom.result import GRADED, NOT_YET, OUR_FAULT, REFUSED
 from grading.engine.parts import PARTS, TOTAL
 from grading.gradebook.description import describe
 from grading.gradebook.pages import render
 
 MOST_REASONS = 12
 """How many reasons are listed."""
+NOT_READ = (REFUSED, OUR_FAULT, NOT_YET)
+"""Statuses of groups whose work nobody has read; the median is of the others."""
 
 
 def make_overview(
@@ -31,6 +33,7 @@ def make_overview(
     """
     judged = [points for entry in graded if (points := entry.get_points())]
     totals = [total for entry in graded if (total := entry.get_total()) is not None]
+    read = [entry.get_total() for entry in graded if entry.result.status not in NOT_READ]
     histogram = [0] * (int(TOTAL) + 1)
     for total in totals:
         histogram[int(total)] += 1
@@ -38,7 +41,7 @@ def make_overview(
         "overview.html.j2",
         title=title,
         total=TOTAL,
-        median=statistics.median(totals) if totals else None,
+        median=statistics.median(read) if read else None,
         nbr_late=sum(entry.lateness is not None and entry.lateness.days > 0 for entry in graded),
         statuses=Counter(entry.result.status for entry in graded).most_common(),
         histogram=histogram,

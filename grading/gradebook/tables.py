@@ -9,12 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from grading.engine.course import COMMA, COURSE
 from support.errors import ExplainedError
 
 SEPARATORS = ",;\t"
 """What may stand between two cells."""
-POINT, COMMA = "point", "comma"
-"""What may stand before a number's decimals."""
 
 
 class TableError(ExplainedError):
@@ -24,16 +23,16 @@ class TableError(ExplainedError):
 class Form(NamedTuple):
     """How a table is written."""
 
-    decimal: str = POINT
-    separator: str = ","
+    decimal: str = COURSE.decimal
+    separator: str = COURSE.separator
 
     def show(self, number: float) -> str:
         text = f"{number:g}"
         return text.replace(".", ",") if self.decimal == COMMA else text
 
 
-PLAIN = Form()
-"""How a table is written if nobody asks for another form."""
+COURSES = Form()
+"""How the course wants its tables."""
 
 
 class Row(NamedTuple):
