@@ -13,7 +13,8 @@ memory: .venv/installed
 	$(BIN)/python main.py --cell lstm --task memory
 
 test: .venv/installed-for-tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/graded
+	$(BIN)/python -m pytest --ignore tests/graded --numprocesses logical --dist loadfile
 
 check: .venv/installed-for-tests
 	$(BIN)/ruff check .

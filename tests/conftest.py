@@ -1,11 +1,8 @@
 """What the tests share."""
 
-import contextlib
 import gc
 import os
-import tempfile
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -13,10 +10,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import pytest
 
 pytest_plugins = ["grading.engine.points"]
-
-
-RUNNING = pytest.StashKey[contextlib.ExitStack]()
-PREPARED = pytest.StashKey[dict]()
 
 
 def pytest_collectstart(collector):
@@ -28,35 +21,8 @@ def pytest_collectstart(collector):
         hypothesis.settings.load_profile("no deadline")
 
 
-def pytest_collection_finish(session):
-    """Starts what only waits for other processes, one after another, beside the tests.
-
-    A test module lists it in `PREPARATIONS`: by the name of the fixture that needs it, a function
-    of a folder.
-    """
+def pytest_collection_finish():
     gc.freeze()  # the search for garbage need not look through what has been imported
-    if session.config.option.collectonly:
-        return
-    stack = session.config.stash[RUNNING] = contextlib.ExitStack()
-    executor = ThreadPoolExecutor(1)
-    stack.callback(executor.shutdown, cancel_futures=True)
-    used = {name for item in session.items for name in item.fixturenames}
-    prepared = session.config.stash[PREPARED] = {}
-    for module in dict.fromkeys(item.module for item in session.items):
-        for name, prepare in getattr(module, "PREPARATIONS", {}).items():
-            if name in used:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-                prepared[name] = executor.submit(prepare, folder)
-
-
-def pytest_sessionfinish(session):
-    session.config.stash.get(RUNNING, contextlib.ExitStack()).close()
-
-
-@pytest.fixture(scope="session")
-def prepared(pytestconfig):
-    """Waits for what was started before the first test, given by the name of its fixture."""
-    return lambda name: pytestconfig.stash[PREPARED][name].result()
 
 
 @pytest.fixture

@@ -574,23 +574,15 @@ TOTALS = {
 }
 
 
-def grade_on_a_cluster(folder):
-    submissions = make_small_class(folder / "class")
-    with start_cluster(folder) as (address, _):
-        process = start(submissions, folder / "book", "--scheduler", address)
-        _, error = process.communicate(timeout=300)
-    return process.returncode, error, folder / "book"
-
-
 @pytest.fixture(scope="module")
-def graded_class(prepared):
+def graded_class(small_class, tmp_path_factory):
     """The gradebook of the small class, graded on a cluster."""
-    status, error, book = prepared("graded_class")
-    assert status == 0, error
-    return book
-
-
-PREPARATIONS = {"graded_class": grade_on_a_cluster} if may_make_namespaces() else {}
+    folder = tmp_path_factory.mktemp("cluster")
+    with start_cluster(folder) as (address, _):
+        process = start(small_class, folder / "book", "--scheduler", address)
+        _, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    return folder / "book"
 
 
 @needs_sandbox
@@ -814,30 +806,18 @@ def test_without_namespaces_gradescope_runs_code_as_another_user(tmp_path):
     assert not [command for command in commands if "600.125" in command]
 
 
-def grade_as_gradescope_does(folder):
-    command = [sys.executable, "-m", "grading", "gradescope", folder / "bundle.zip"]
+def test_the_bundle_for_gradescope_grades_a_submission(tmp_path):
+    command = [sys.executable, "-m", "grading", "gradescope", tmp_path / "bundle.zip"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    shutil.unpack_archive(folder / "bundle.zip", folder / "source")
-    pack_folder({**SOLVED, "answers.pdf": b"%PDF-1.4"})(folder, "submission")
+    source = tmp_path / "source"
+    shutil.unpack_archive(tmp_path / "bundle.zip", source)
+    pack_folder({**SOLVED, "answers.pdf": b"%PDF-1.4"})(tmp_path, "submission")
     subprocess.run(
-        [sys.executable, "-m", "grading.gradescope", folder / "submission", folder / "results"],
-        cwd=folder / "source",
+        [sys.executable, "-m", "grading.gradescope", tmp_path / "submission", tmp_path / "results"],
+        cwd=source,
         check=True,
     )
-    return folder
-
-
-PREPARATIONS["graded_by_a_bundle"] = grade_as_gradescope_does
-
-
-@pytest.fixture
-def graded_by_a_bundle(prepared):
-    return prepared("graded_by_a_bundle")
-
-
-def test_the_bundle_for_gradescope_grades_a_submission(graded_by_a_bundle):
-    source = graded_by_a_bundle / "source"
     assert not (source / "rnn_cells" / "MyLSTMCell.py").exists()
     assert "grading.gradescope" in (source / "run_autograder").read_text()
-    result = json.loads((graded_by_a_bundle / "results" / "results.json").read_text())
+    result = json.loads((tmp_path / "results" / "results.json").read_text())
     assert result["score"] == sum(test["score"] for test in result["tests"]) == 15

@@ -105,7 +105,7 @@ def read_cells(text):
     return {tuple(cell.strip() for cell in row) for row in rows if set("".join(row)) - set("-: ")}
 
 
-def run_example(folder):
+def run_example():
     example = re.search(r"^```python\n(.*?)^```", TEXTS["README.md"], re.MULTILINE | re.DOTALL)[1]
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
     return subprocess.run(
@@ -113,15 +113,8 @@ def run_example(folder):
     )
 
 
-PREPARATIONS = {"example": run_example}
-
-
-@pytest.fixture
-def example(prepared):
-    return prepared("example")
-
-
-def test_the_readmes_example_runs_where_it_says_and_prints_nothing_else(example):
+def test_the_readmes_example_runs_where_it_says_and_prints_nothing_else():
+    example = run_example()
     assert (example.returncode, example.stderr) == (0, "")
     losses = [float(line) for line in example.stdout.splitlines()]
     assert len(losses) == 10

@@ -272,15 +272,11 @@ def test_the_regions_of_the_solution_are_what_the_parts_ask_for():
 # --- the handout --------------------------------------------------------------------------------
 
 
-def write_handout(folder):
-    """Writes the handout as a course does, which checks its points."""
-    target = folder / "exercise.zip"
-    return run_python("-m", "grading", "handout", target), target
-
-
 @pytest.fixture(scope="module")
-def zipped_handout(prepared):
-    process, target = prepared("zipped_handout")
+def zipped_handout(tmp_path_factory):
+    """The handout, written as a course does, which checks its points."""
+    target = tmp_path_factory.mktemp("course") / "exercise.zip"
+    process = run_python("-m", "grading", "handout", target)
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout == f"wrote {target}\n"
     assert [path.name for path in target.parent.iterdir()] == ["exercise.zip"]
@@ -482,9 +478,10 @@ def test_a_course_that_clips_at_another_norm_gives_its_solution_all_points(tmp_p
 # --- pytest's options ---------------------------------------------------------------------------
 
 
-def grade_a_sum(parent):
-    """Runs pytest on a submission whose mean squared error is a sum."""
-    folder = parent / "submission"
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """What pytest says of a submission whose mean squared error is a sum."""
+    folder = tmp_path_factory.mktemp("graded") / "submission"
     entry = Entry("", (body("e", "return tf.reduce_sum((tf.concat(outputs, 1) - y) ** 2)"),))
     for name, content in entry.get_files().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -496,14 +493,6 @@ def grade_a_sum(parent):
         *[f"--gradescope={report}", f"--junitxml={report.with_suffix('.xml')}"],
     )
     return process, report
-
-
-@pytest.fixture(scope="module")
-def graded(prepared):
-    return prepared("graded")
-
-
-PREPARATIONS = {"zipped_handout": write_handout, "graded": grade_a_sum}
 
 
 def test_pytest_ends_with_a_table_of_the_points(graded):

@@ -1,40 +1,18 @@
-"""The corpus is graded in the background while the other tests run; its own tests run last."""
+"""The corpus is graded in processes of its own; its tests wait for them."""
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Iterator
 
 import pytest
 
 from tests.corpus.grade import grading
 
-BACKGROUND = pytest.StashKey[contextlib.ExitStack]()
-GRADES = pytest.StashKey[dict]()
 
-
-def _get_entry(item: pytest.Item):
-    callspec = getattr(item, "callspec", None)
-    return callspec.params.get("entry") if callspec else None
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: "grades" in item.fixturenames)
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    entries = [entry for entry in map(_get_entry, session.items) if entry is not None]
-    if entries and not session.config.option.collectonly:
-        stack = session.config.stash[BACKGROUND] = contextlib.ExitStack()
-        session.config.stash[GRADES] = stack.enter_context(grading(entries))
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    with session.config.stash.get(BACKGROUND, contextlib.ExitStack()):
-        pass
-
-
-@pytest.fixture
-def grades(pytestconfig: pytest.Config) -> dict:
+@pytest.fixture(scope="session")
+def grades(request: pytest.FixtureRequest) -> Iterator[dict]:
     """The grades to come, by the entries' names."""
-    return pytestconfig.stash[GRADES]
+    parametrised = [item for item in request.session.items if hasattr(item, "callspec")]
+    entries = [i.callspec.params["entry"] for i in parametrised if "grades" in i.fixturenames]
+    with grading(entries) as grades:
+        yield grades
