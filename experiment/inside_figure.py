@@ -70,7 +70,7 @@ def plot_inside(inside: Inside, settings: Settings, out_dir: Path) -> None:
     is_sine = settings.task == "sin"
     figure = new_figure(9, 10)
     figure.suptitle(_describe(inside, settings))
-    heights = [3, 2.7, 2.4, 1 if is_sine else 0.6]
+    heights = [3, 2.7, 2.4, 1 if is_sine else 0.7]
     panels = figure.subplots(
         4, 2, gridspec_kw={"width_ratios": [1, 0.02], "height_ratios": heights}
     )
@@ -112,7 +112,7 @@ class TimeAxis:
         """The steps that are compressed."""
         if settings.task == "memory":
             waits, recalls = settings.to_remember_len, sequence.first_asked
-            self.phases = {0: "digits", waits: "wait", recalls: "recall"}
+            self.phases = {0: "digits", waits: "blanks", recalls: "recall"}
             stretch = range(waits + MARGIN, recalls - MARGIN)
             if length > LONGEST_TO_SCALE and len(stretch) > COMPRESSED:
                 self.compressed = stretch
@@ -237,7 +237,7 @@ def _draw_learned(inside: Inside, axis: TimeAxis, axes: Axes, loss: str) -> None
     axes.legend(ncols=2, fontsize=9, loc="upper center")
     _title(
         axes,
-        f"How far it learns: size of the gradient of the loss {loss} at each step"
+        f"How far it learns: the gradient of the loss {loss}, step by step"
         " (level: it reaches back)",
     )
 
@@ -252,14 +252,17 @@ def _draw_curve(inside: Inside, axis: TimeAxis, axes: Axes) -> None:
 
 def _draw_symbols(inside: Inside, axis: TimeAxis, axes: Axes, num_digits: int) -> None:
     """What the network sees, and what it answers; wrong answers are white on black."""
-    axes.set(ylim=(0, 1), yticks=[0.75, 0.25], yticklabels=["sees", "answers"])
+    seen, answers = (np.argmax(a, axis=1) for a in (inside.sequence.x, inside.outputs))
+    labels = inside.sequence.labels
+    is_wrong = answers != labels
+    rows = ["sees", "answers", *(["truth"] if is_wrong.any() else [])]
+    places = 1 - (np.arange(len(rows)) + 0.5) / len(rows)
+    axes.set(ylim=(0, 1), yticks=places, yticklabels=rows)
     axes.tick_params(axis="y", length=0)
     if axis.width > MOST_SYMBOLS:
         axes.text(axis.width / 2, 0.5, "(no room for the symbols)", ha="center", va="center")
         return
     names = [*map(str, range(num_digits)), data.BLANK, data.DELIMITER]
-    seen, answers = (np.argmax(a, axis=1) for a in (inside.sequence.x, inside.outputs))
-    is_wrong = answers != inside.sequence.labels
     legend = " (white on black: a wrong answer)" if is_wrong.any() else ""
     axes.set_xlabel(f"time step{legend}")
     wrong_style = {"color": "white", "bbox": {"facecolor": "black", "pad": 2}}
@@ -268,8 +271,9 @@ def _draw_symbols(inside: Inside, axis: TimeAxis, axes: Axes, num_digits: int) -
             continue
         place = axis.middle(t)
         style = wrong_style if is_wrong[t] else {}
-        axes.text(place, 0.75, names[seen[t]], ha="center", va="center")
-        axes.text(place, 0.25, names[answers[t]], ha="center", va="center", **style)
+        symbols = (seen[t], answers[t], labels[t])[: 3 if is_wrong[t] else 2]
+        for height, symbol, look in zip(places, symbols, ({}, style, {}), strict=False):
+            axes.text(place, height, names[symbol], ha="center", va="center", **look)
     if axis.compressed:
         middle = (axis.edge(axis.compressed.start) + axis.edge(axis.compressed.stop)) / 2
         text = f"… {len(axis.compressed):,} more blanks, drawn narrower …"

@@ -118,7 +118,8 @@ def _add_similar(commands: argparse._SubParsersAction) -> None:
         "--least",
         type=share,
         metavar="X",
-        help="list pairs that are at least so alike, from 0 to 1 (0.5)",
+        help="list pairs that are at least so alike, from 0 to 1 (0.25; in a class of"
+        " less than 20, 0.4)",
     )
 
 
@@ -267,9 +268,8 @@ def run_export(args: argparse.Namespace) -> int:
 
 def run_similar(args: argparse.Namespace) -> int:
     from grading.similar.page import compare_class
-    from grading.similar.pairs import ALIKE
 
-    pairs, same, page = compare_class(args.out, ALIKE if args.least is None else args.least)
+    pairs, same, page = compare_class(args.out, args.least)
     for pair in pairs:
         print(f"{pair.alike:.2f}  {pair.first}  {pair.second}")
     for file in same:

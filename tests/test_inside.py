@@ -316,10 +316,14 @@ def drawn(monkeypatch, tmp_path):
     return draw
 
 
-def get_symbols(axes, height):
-    """The row of symbols at a height, from left to right."""
-    texts = [text for text in axes.texts if text.get_position()[1] == height]
-    return [text.get_text() for text in sorted(texts, key=lambda text: text.get_position()[0])]
+def get_symbols(axes, row):
+    """The symbols of a row of the last panel, in the order of time."""
+    rows = dict(
+        zip((label.get_text() for label in axes.get_yticklabels()), axes.get_yticks(), strict=True)
+    )
+    texts = [text for text in axes.texts if text.get_position()[1] == rows[row]]
+    texts.sort(key=lambda text: text.get_position()[0])
+    return [text.get_text() for text in texts if "…" not in text.get_text()]
 
 
 def test_the_picture_has_a_panel_for_each_question_and_the_sequence(drawn):
@@ -328,12 +332,12 @@ def test_the_picture_has_a_panel_for_each_question_and_the_sequence(drawn):
     for axes, title in ((held, "What it holds"), (kept, "What it keeps"), (learned, "How far")):
         assert axes.get_title(loc="left").startswith(title)
         assert axes.get_xlim() == (0, 9)
-    assert [text.get_text() for text in held.texts] == ["digits", "wait", "recall"]
-    *digits, _, _, delimiter, _, _, _ = get_symbols(symbols, 0.75)
+    assert [text.get_text() for text in held.texts] == ["digits", "blanks", "recall"]
+    *digits, _, _, delimiter, _, _, _ = get_symbols(symbols, "sees")
     assert delimiter == DELIMITER
     assert len(digits) == 3
     assert set(digits) <= set("012345678")
-    assert len(get_symbols(symbols, 0.25)) == 9
+    assert len(get_symbols(symbols, "answers")) == 9
     labels = [text.get_text() for text in learned.get_legend().get_texts()]
     assert [label.partition(" (")[0] for label in labels] == [
         "after training, by $c_t$",
@@ -350,10 +354,10 @@ def test_a_long_wait_is_compressed_and_its_ends_stay_legible(drawn):
     figure = drawn(settings)
     *_, symbols, _ = figure.axes
     assert symbols.get_xlim()[1] < 60
-    seen = get_symbols(symbols, 0.75)
+    seen = get_symbols(symbols, "sees")
     assert seen[3:6] == [BLANK] * 3
     assert seen[-4:] == [DELIMITER, BLANK, BLANK, BLANK]
-    (gap,) = get_symbols(symbols, 0.5)
+    (gap,) = [text.get_text() for text in symbols.texts if "…" in text.get_text()]
     nbr_blanks = len([symbol for symbol in seen[:-3] if symbol == BLANK])
     assert gap == f"… {70 - nbr_blanks} more blanks, drawn narrower …"
     assert [tick.get_text() for tick in symbols.get_xticklabels()] == ["1", "4", "75", "77"]
@@ -364,7 +368,9 @@ def test_wrong_answers_are_marked(drawn, monkeypatch):
     *_, symbols, _ = figure.axes
     marked = [text for text in symbols.texts if text.get_bbox_patch()]
     assert marked
-    assert all(text.get_position()[1] == 0.25 for text in marked)
+    answers, truth = (get_symbols(symbols, row) for row in ("answers", "truth"))
+    assert {text.get_text() for text in marked} <= set(answers)
+    assert len(truth) == len(marked)
     assert "a wrong answer" in symbols.get_xlabel()
 
 

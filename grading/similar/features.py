@@ -8,8 +8,9 @@ independent statements, the order of the operands of + and *, a comprehension in
 product with concatenated operands in place of a sum of products, another name of the same function
 (see vocabulary.py). Features are small, so that a change in one place spoils few of them.
 
-Only functions in which the handout has a gap are followed, and what they call. The handout's own
-features do not count.
+Only functions in which the handout has a gap are followed, and what they call. The features of the
+handout and of the course's solution do not count: the way that the course thinks of is that of
+many.
 """
 
 from __future__ import annotations
@@ -61,34 +62,36 @@ Features = Mapping[Feature, frozenset[tuple[str, int]]]
 
 
 class Given(NamedTuple):
-    """What the handout has in a file."""
+    """What the course has in a file."""
 
     gaps: list[str]
     """The functions that students write."""
     features: frozenset[Feature]
+    """Those of the handout and of the solution."""
 
 
-def read_handout(files: Mapping[str, str]) -> dict[str, Given]:
-    """What is given, from the handout's files."""
+def read_given(handout: Mapping[str, str], solution: Mapping[str, str]) -> dict[str, Given]:
+    """What the course has, from the files that it hands out and from its solution."""
     given = {}
-    for name, source in files.items():
+    for name, source in handout.items():
         gaps = find_gaps(source)
-        given[name] = Given(gaps, frozenset(f for f, _ in _follow_file(source, gaps)))
+        found = [f for text in (source, solution[name]) for f, _ in _follow_file(text, gaps)]
+        given[name] = Given(gaps, frozenset(found))
     return given
 
 
-def list_features(files: Mapping[str, bytes], handout: Mapping[str, Given]) -> Features:
-    """The features of a submission that the handout does not have.
+def list_features(files: Mapping[str, bytes], given: Mapping[str, Given]) -> Features:
+    """The features of a submission that the course's files do not have.
 
     Args:
         files: What was handed in, by name.
-        handout: What was handed out, by name.
+        given: What the course has, by name.
     """
     lines: dict[Feature, set[tuple[str, int]]] = defaultdict(set)
     for name, content in files.items():
         source = content[:MAX_SOURCE].decode("utf-8-sig", errors="replace")
-        for feature, line in _follow_file(source, handout[name].gaps):
-            if feature not in handout[name].features:
+        for feature, line in _follow_file(source, given[name].gaps):
+            if feature not in given[name].features:
                 lines[feature].add((name, line))
     return {feature: frozenset(where) for feature, where in lines.items()}
 

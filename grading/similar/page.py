@@ -15,7 +15,7 @@ from grading.engine.submission import read_folder
 from grading.gradebook.code import show_lines
 from grading.gradebook.pages import render
 from grading.handout.handout import make_students_version
-from grading.similar.features import Features, list_features, read_handout
+from grading.similar.features import Features, list_features, read_given
 from grading.similar.pairs import Pair, find_pairs
 from support.files import ROOT, replacing
 
@@ -32,12 +32,14 @@ class SameFile(NamedTuple):
     groups: list[str]
 
 
-def compare_class(folder: Path, least: float) -> tuple[list[Pair], list[SameFile], Path]:
+def compare_class(
+    folder: Path, least: float | None = None
+) -> tuple[list[Pair], list[SameFile], Path]:
     """Finds the pairs of a class and the files that are the same, and writes the page.
 
     Args:
         folder: The gradebook's.
-        least: How alike the works of a pair are at least, from 0 to 1.
+        least: As `find_pairs` has it.
 
     Returns:
         The pairs, the most alike first, the files that are the same, and the page's path.
@@ -48,12 +50,12 @@ def compare_class(folder: Path, least: float) -> tuple[list[Pair], list[SameFile
     groups = sorted(path for path in (folder / CODE).glob("*") if path.is_dir())
     if not groups:
         raise GradebookError(f"there is no code in {folder / CODE}: grade the class again")
-    given = {file: (ROOT / file).read_text(encoding="utf-8") for file in SUBMITTED_FILES}
-    blank = {file: make_students_version(file, source) for file, source in given.items()}
-    handout = read_handout(blank)
+    solution = {file: (ROOT / file).read_text(encoding="utf-8") for file in SUBMITTED_FILES}
+    blank = {file: make_students_version(file, source) for file, source in solution.items()}
+    given = read_given(blank, solution)
     codes = {group.name: read_folder(group).files for group in groups}
     works = {
-        name: list_features(files, handout)
+        name: list_features(files, given)
         for name, files in tqdm(codes.items(), unit=" submissions", disable=None)
     }
     pairs, same = find_pairs(works, least), find_same_files(codes, blank)

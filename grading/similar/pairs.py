@@ -24,8 +24,10 @@ TELLING = 20.0
 """Surprise, in nats, from which a part counts fully."""
 LEAST_PARTS = 3
 """The average is taken over so many parts at least, so that one part alone is not enough."""
-ALIKE = 0.5
+ALIKE = 0.25
 """How alike two works are that are listed."""
+ALIKE_IN_SMALL_CLASS = 0.4
+"""The same in a small class, which tells less of what is rare."""
 
 
 class Pair(NamedTuple):
@@ -39,14 +41,16 @@ class Pair(NamedTuple):
     """The features that both have, and that count."""
 
 
-def find_pairs(works: Mapping[str, Features], least: float = ALIKE) -> list[Pair]:
+def find_pairs(works: Mapping[str, Features], least: float | None = None) -> list[Pair]:
     """The pairs that are at least so alike, the most alike first.
 
     Args:
         works: The features of each group's work, by its name.
-        least: From 0 to 1.
+        least: From 0 to 1; None for `ALIKE`, or `ALIKE_IN_SMALL_CLASS`.
     """
     names = sorted(works)
+    if least is None:
+        least = ALIKE if len(names) >= SMALL_CLASS else ALIKE_IN_SMALL_CLASS
     features = weigh_features(works)
     parts: dict[str, list[Feature]] = defaultdict(list)
     for feature in features:

@@ -2,14 +2,14 @@
 
 A FOLDER holds disguised copies that somebody made: `NAME/original` and `NAME/copy`, each with the
 four files that are handed in. Each pair is looked for in a class with the corpus's right solutions
-in other styles. `--originals FOLDER` writes originals for somebody to disguise.
-
-Of each style only the parts count in which it differs from the solution: the others are blank.
+in other styles, and with those that `--others FOLDER` holds, a folder each. `--originals FOLDER`
+writes originals for somebody to disguise.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import sys
 import time
@@ -21,7 +21,7 @@ from tabulate import tabulate
 from grading.engine.submission import read_folder
 from grading.handout.handout import make_students_version
 from grading.handout.regions import find_regions
-from grading.similar.features import Features, list_features, read_handout
+from grading.similar.features import Features, Given, list_features, read_given
 from grading.similar.pairs import find_pairs
 from tests.corpus.disguise import disguise
 from tests.corpus.entries import Entry, read_reference
@@ -33,29 +33,17 @@ NBR_SUBMISSIONS = 300
 """The class whose comparison is timed."""
 
 
-def read_given() -> dict:
-    """What the handout has."""
-    reference = read_reference()
-    return read_handout({file: make_students_version(file, reference[file]) for file in reference})
+def read_course() -> dict[str, Given]:
+    """What the course has."""
+    solution = read_reference()
+    return read_given(
+        {file: make_students_version(file, solution[file]) for file in solution}, solution
+    )
 
 
-def list_styles(handout: Mapping) -> dict[str, Features]:
-    """The features of the right solutions, in the parts in which they are not the solution."""
-    reference = list_features({f: s.encode() for f, s in read_reference().items()}, handout)
-    styles = {}
-    for entry in RIGHT:
-        files = {
-            name: content
-            for name, content in entry.get_files().items()
-            if _normalise(content) != _normalise(read_reference()[name].encode())
-        }
-        own = list_features(files, handout)
-        styles[entry.name] = {f: where for f, where in own.items() if f not in reference}
-    return styles
-
-
-def _normalise(content: bytes) -> bytes:
-    return content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").expandtabs(4)
+def list_styles(given: Mapping[str, Given]) -> dict[str, Features]:
+    """The features of the right solutions."""
+    return {entry.name: list_features(entry.get_files(), given) for entry in RIGHT}
 
 
 def sort_styles() -> dict[str, list[Entry]]:
@@ -103,33 +91,36 @@ def write_originals(folder: Path) -> None:
             path.write_bytes(content)
 
 
-def measure_alike(pair: tuple[Mapping, Mapping], styles: Mapping, handout: Mapping) -> float:
-    """How alike two submissions are, in a class with the styles; 0 if they are not listed."""
-    works = {"": list_features(pair[0], handout), " ": list_features(pair[1], handout)}
-    found = [p for p in find_pairs({**styles, **works}) if {p.first, p.second} == {"", " "}]
+def measure_alike(
+    pair: tuple[Mapping, Mapping], others: Mapping[str, Features], given: Mapping[str, Given]
+) -> float:
+    """How alike two submissions are, in a class with the others; 0 if they are not listed."""
+    works = {"": list_features(pair[0], given), " ": list_features(pair[1], given)}
+    found = [p for p in find_pairs({**others, **works}) if {p.first, p.second} == {"", " "}]
     return found[0].alike if found else 0.0
 
 
-def measure_seconds(handout: Mapping) -> float:
+def measure_seconds(given: Mapping[str, Given]) -> float:
     """How long the comparison of a class takes, from the files' contents."""
     codes = {}
     for number in range(NBR_SUBMISSIONS):
         codes[str(number)] = disguise(make_original(number), number)
     started = time.perf_counter()
-    find_pairs({name: list_features(files, handout) for name, files in codes.items()})
+    find_pairs({name: list_features(files, given) for name, files in codes.items()})
     return time.perf_counter() - started
 
 
-def measure(folders: Sequence[Path]) -> list[list]:
-    """The rows of the table: what, how many, how many are listed, the least and the most alike."""
-    handout = read_given()
-    styles = list_styles(handout)
+def measure(folders: Sequence[Path], others: Path | None) -> list[list]:
+    """The rows of the table: which pairs, how many, and how many are listed."""
+    given = read_course()
+    independent = list_styles(given)
+    if others:
+        for path in sorted(others.iterdir()):
+            independent[path.name] = list_features(read_folder(path).files, given)
     numbers = range(1, NBR_COPIES + 1)
-    originals = [make_original(number) for number in numbers]
     pairs = {
         "copies, disguised by a program that knows the detector": [
-            (original, disguise(original, n))
-            for n, original in zip(numbers, originals, strict=True)
+            (make_original(n), disguise(make_original(n), n)) for n in numbers
         ]
     }
     for folder in folders:
@@ -143,28 +134,24 @@ def measure(folders: Sequence[Path]) -> list[list]:
     ]
     rows = []
     for kind, compared in pairs.items():
-        alike = [measure_alike(pair, styles, handout) for pair in compared]
+        alike = [measure_alike(pair, independent, given) for pair in compared]
         rows.append([kind, len(alike), sum(a > 0 for a in alike)])
-    nbr_styles = len(styles) * (len(styles) - 1) // 2
-    rows.append(["pairs of right solutions in other styles", nbr_styles, len(find_pairs(styles))])
-    whole = {entry.name: list_features(entry.get_files(), handout) for entry in RIGHT}
-    rows.append(
-        ["the same, with the parts that are the solution's", nbr_styles, len(find_pairs(whole))]
-    )
-    return rows
+    nbr_pairs = math.comb(len(independent), 2)
+    return [*rows, ["pairs of the others", nbr_pairs, len(find_pairs(independent))]]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER")
+    parser.add_argument("--others", type=Path, metavar="FOLDER", help="more of the class")
     parser.add_argument("--originals", type=Path, metavar="FOLDER", help="write them, and stop")
     args = parser.parse_args()
     if args.originals:
         write_originals(args.originals)
         return 0
-    rows = measure(args.folders)
+    rows = measure(args.folders, args.others)
     print(tabulate(rows, headers=["what", "number", "listed"], tablefmt="github"))
-    seconds = measure_seconds(read_given())
+    seconds = measure_seconds(read_course())
     print(f"\n{NBR_SUBMISSIONS} submissions are compared in {seconds:.1f} seconds.")
     return 0
 
