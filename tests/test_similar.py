@@ -99,12 +99,21 @@ def test_a_loop_is_a_comprehension():
     assert list_kinds(head + loop) == list_kinds(head + listed) != set()
 
 
+def test_what_the_solution_does_does_not_count():
+    given = read_given({"x.py": BLANK}, {"x.py": PLAIN})
+    assert not list_features({"x.py": PLAIN.encode()}, given)
+    other = PLAIN.replace("tf.tanh(i)", "tf.nn.relu(i)").encode()
+    found = {feature.what for feature in list_features({"x.py": other}, given)}
+    assert "relu" in found
+    assert "tanh" not in found
+    assert "sigmoid" not in found
+
+
 def test_what_was_handed_out_does_not_count():
     handout = BLANK + "def given(x):\n    return tf.reduce_mean(tf.square(x))\n"
     source = PLAIN + "    \ndef given(x):\n    return tf.reduce_mean(tf.square(x))\n"
-    found = list_features(
-        {"x.py": source.encode()}, read_given({"x.py": handout}, {"x.py": handout})
-    )
+    given = read_given({"x.py": handout}, {"x.py": handout})
+    found = list_features({"x.py": source.encode()}, given)
     assert not any("reduce_mean" in feature for feature in found)
     assert any("sigmoid" in feature for feature in found)
 
@@ -218,7 +227,7 @@ def test_the_command_lists_pairs_with_both_texts(tmp_path, capsys):
     text = (tmp_path / "similar.html").read_text()
     assert str(tmp_path / "similar.html") == page
     assert text.count("<details>") == 1
-    assert text.count("<mark>") > 50
+    assert text.count("<mark>") > 20
     assert "&lt;script&gt;" in text
     assert "<script>" not in text
 
