@@ -115,8 +115,6 @@ def plot_curriculum(rows: list[Row], path: Path) -> None:
 
     A run that diverged is left out of the panels, and recalls nothing in the ablations.
     """
-    import numpy as np
-
     figure = new_figure(12, 8)
     figure.suptitle("Recall against the lag after a curriculum")
     *panels, ablations = figure.subplots(2, 3).flat
@@ -137,8 +135,8 @@ def plot_curriculum(rows: list[Row], path: Path) -> None:
                 lags, [min(r) for r in recalls], [max(r) for r in recalls], color=shade, alpha=0.2
             )
         axes.axhline(1 / rows[0]["num_digits"], color="0.5", linewidth=0.8, linestyle=":")
-        axes.set_xscale("function", functions=(np.log1p, np.expm1))  # as a logarithm, but shows 0
-        axes.set(title=model, ylim=(0, 1.02), xlabel="blanks")
+        axes.set_xscale("symlog", linthresh=1)  # as a logarithm, but shows 0
+        axes.set(title=model, ylim=(0, 1.02), xlim=(-0.2, None), xlabel="blanks")
         axes.set_xticks([0, 1, 10, 100, 1000], ["0", "1", "10", "100", "1,000"])
     for axes in figure.axes[::3]:
         axes.set(ylabel="recall accuracy")
@@ -149,19 +147,22 @@ def plot_curriculum(rows: list[Row], path: Path) -> None:
 
 
 def _draw_ablations(axes: Axes, rows: list[Row]) -> None:
-    """A dot for each run, beside the name of its variant and the median number of updates."""
+    """The updates of each run, beside the name of its variant and its recall."""
     names = []
     for place, variant in enumerate(questions.ABLATIONS):
         runs = select(rows, model="LSTM, 62", trained=200, variant=variant)
-        recalls = [row.get("recall_accuracy", 0.0) for row in runs]
-        axes.plot(recalls, [place] * len(runs), "ko", fillstyle="none")
-        names.append(f"{variant}\n{statistics.median(row['updates'] for row in runs):,.0f} updates")
-    axes.set_yticks(range(len(names)), names, fontsize=8)
+        for row in runs:
+            is_solved = row.get("recall_accuracy", 0.0) >= questions.SOLVED
+            fill = "full" if is_solved else "none"
+            axes.plot(row["updates"], place, "ko", fillstyle=fill)
+        recall = statistics.median(row.get("recall_accuracy", 0.0) for row in runs)
+        names.append(f"{variant}: {recall:.1%}")
+    axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.invert_yaxis()
     axes.set(
         title="LSTM, 62, up to 200: what matters",
-        xlabel="recall accuracy over all lags",
-        xlim=(0, 1.02),
+        xlabel=f"updates (hollow: below {questions.SOLVED:.0%} recall)",
+        xlim=(0, None),
     )
 
 
