@@ -72,10 +72,10 @@ def plot_variable_lag(rows: list[Row], path: Path) -> None:
 
 def plot_reach(rows: list[Row], path: Path) -> None:
     figure, axes = titled_figure("The longest lags: time taken and recall")
-    for model, line in LINES.items():
+    for model in dict.fromkeys(row["model"] for row in rows):
+        line = LINES[model]
         of_model = [row for row in rows if row["model"] == model]
-        if not of_model:
-            continue
+        above = line["marker"] == "D"  # so that no two labels meet
         lags, minutes = zip(*((row["lag"], row["seconds"] / 60) for row in of_model), strict=True)
         axes.plot(lags, minutes, label=model, **{**line, "marker": ""})
         for row in of_model:
@@ -90,7 +90,7 @@ def plot_reach(rows: list[Row], path: Path) -> None:
             axes.annotate(
                 f"{questions.get_recall_at_lag(row):.2%}",
                 (row["lag"], row["seconds"] / 60),
-                xytext=(6, -12),
+                xytext=(-30, 8) if above else (6, -12),
                 textcoords="offset points",
                 fontsize=8,
             )
