@@ -47,6 +47,7 @@ LINES = (
     CURRICULUM,
     "--cell lstm --task memory --blank-separation-len 1000 --curriculum",
     "--cell lstm --task memory --blank-separation-len 3000 --curriculum --match-params",
+    "--cell lstm --task memory --blank-separation-len 3000 --curriculum",
     "--cell lstm --task memory --blank-separation-len 5000 --curriculum",
     "--cell basic --task memory --blank-separation-len 1000 --curriculum",
     "--cell basic --task memory --activation tanh --blank-separation-len 1000 --curriculum",
