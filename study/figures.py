@@ -75,7 +75,7 @@ def plot_reach(rows: list[Row], path: Path) -> None:
     for model in dict.fromkeys(row["model"] for row in rows):
         line = LINES[model]
         of_model = [row for row in rows if row["model"] == model]
-        above = line["marker"] == "D"  # so that no two labels meet
+        above = line["marker"] in "oD"  # so that no two labels meet
         lags, minutes = zip(*((row["lag"], row["seconds"] / 60) for row in of_model), strict=True)
         axes.plot(lags, minutes, label=model, **{**line, "marker": ""})
         for row in of_model:

@@ -95,6 +95,15 @@ REACH = {
 }
 """What the runs at one lag have in common."""
 REACH_LINEAR = {**REACH, "cell": "basic", "activation": "linear"}
+REACH_LINEAR_FARTHEST = {
+    **REACH_LINEAR,
+    "hidden_size": 512,
+    "learning_rate": 1.5e-5,
+    "batch_size": 16,
+    "train_size": 1600,
+    "epochs": 13,
+}
+"""Smaller steps, and more of them in the same time."""
 REACH_LSTM = {
     **REACH,
     "cell": "lstm",
@@ -109,7 +118,7 @@ REACH_RUNS: tuple[tuple[str, int, dict[str, Any]], ...] = (  # model, lag, its s
     ("linear", 100, {**REACH_LINEAR, "hidden_size": 128, "learning_rate": 1e-3, "epochs": 6}),
     ("linear", 500, {**REACH_LINEAR, "hidden_size": 256, "learning_rate": 1e-4, "epochs": 10}),
     ("linear", 1000, {**REACH_LINEAR, "hidden_size": 512, "learning_rate": 3e-5, "epochs": 6}),
-    ("linear", 2000, {**REACH_LINEAR, "hidden_size": 256, "learning_rate": 6e-5, "epochs": 15}),
+    ("linear", 2000, REACH_LINEAR_FARTHEST),
     *(("LSTM, 62, curriculum", lag, REACH_EQUAL) for lag in (100, 500, 1000, 3000)),
     *(("LSTM, 128, curriculum", lag, REACH_TAUGHT) for lag in (100, 500, 1000, 3000)),
     ("LSTM, 128, one lag", 20, {**REACH_LSTM, "epochs": 60}),
