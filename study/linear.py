@@ -65,8 +65,8 @@ def fit_delay_line(nbr_curves: int = NBR_CURVES) -> Fit:
         cell, readout = BasicRNNCell(1, units), RNNOutputWrapper(units, 1)
         shift = np.eye(units + 1, units)  # row 0 is the input's, row k that of unit k - 1
         values = [shift, np.zeros(units), weights, np.zeros(1)]
-        for variable, value in zip(tf.global_variables(), values, strict=True):
-            variable.load(value, sess)
+        pairs = zip(tf.global_variables(), values, strict=True)
+        sess.run([variable.assign(value.astype(np.float32)) for variable, value in pairs])
         generated = test.continue_sin(sess, cell, readout, curves[:, :units], NBR_GENERATED)
     return Fit(weights, np.mean(np.square(generated - curves[:, units:]), axis=0))
 

@@ -267,7 +267,7 @@ METRICS = {"memory": "recall_accuracy", "sin": "continuation_mse"}
 """What is compared, by task."""
 OPTIMIZERS = {
     "gradient_descent": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
-    "momentum": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+    "momentum": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
     "rmsprop": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3),
     "adam": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
 }
