@@ -30,13 +30,13 @@ from tests.clusters import start_cluster
 TINY = {"epochs": 2, "train_size": 20, "batch_size": 10, "hidden_size": 4}
 
 
-@pytest.fixture
 @pytest.fixture(autouse=True)
 def _no_bars_of_experiments(monkeypatch):
     """An experiment switches them off in its process; here this is undone after each test."""
     monkeypatch.setenv("TQDM_DISABLE", "1")
 
 
+@pytest.fixture
 def small_study(monkeypatch):
     """Makes the questions' experiments few and short."""
     monkeypatch.setattr(cases, "SEEDS", (0, 1))
