@@ -158,15 +158,15 @@ def add_table_options(parser: argparse.ArgumentParser) -> None:
         choices=course.DECIMALS,
         default=course.COURSE.decimal,
         help="what stands before decimals in gradebook.csv"
-        f" ({course.COURSE.decimal}, by course.toml)",
+        f" (course.toml says {course.COURSE.decimal})",
     )
     parser.add_argument(
         "--separator",
         choices=course.SEPARATORS,
         default=course.COURSE.separator,
         metavar="SIGN",
-        help=f"what stands between the cells of gradebook.csv ({course.COURSE.separator}, by"
-        " course.toml); a German spreadsheet takes --decimal comma --separator ';'",
+        help="what stands between the cells of gradebook.csv (course.toml says"
+        f" '{course.COURSE.separator}'); a German spreadsheet takes --decimal comma --separator ';'",
     )
 
 
