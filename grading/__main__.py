@@ -166,7 +166,8 @@ def add_table_options(parser: argparse.ArgumentParser) -> None:
         default=course.COURSE.separator,
         metavar="SIGN",
         help="what stands between the cells of gradebook.csv (course.toml says"
-        f" '{course.COURSE.separator}'); a German spreadsheet takes --decimal comma --separator ';'",
+        f" '{course.COURSE.separator}'); a German spreadsheet takes --decimal comma"
+        " --separator ';'",
     )
 
 
