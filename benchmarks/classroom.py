@@ -29,8 +29,6 @@ from tests.corpus.packing import SOLVED, pack_zip
 
 RESULTS = Path(__file__).parent / "results"
 SIZES = (10, 30, 300)
-
-
 LOOKS_UP = 0.5
 """Seconds between two looks at the memory."""
 

@@ -42,7 +42,7 @@ def trace(given: dict[str, Any]) -> tuple[Counter[str], Counter[str]]:
 
     size = given["batch_size"]
     settings = complete({**given, "towers": 1, "train_size": size * (WARM_UP + TRACED)})
-    seconds, numbers = Counter[str](), Counter[str]()
+    micros, numbers = Counter[str](), Counter[str]()
     with open_experiment(settings) as (sess, model):
         sess.run([tf.global_variables_initializer(), model.it_train_init])
         kinds = {operation.name: operation.type for operation in sess.graph.get_operations()}
@@ -56,9 +56,9 @@ def trace(given: dict[str, Any]) -> tuple[Counter[str], Counter[str]]:
                 for node in device.node_stats:
                     kind = kinds.get(node.node_name, "other")
                     spent = node.op_end_rel_micros - node.op_start_rel_micros
-                    seconds[kind] += spent / TRACED
+                    micros[kind] += spent / TRACED
                     numbers[kind] += 1 / TRACED
-    return seconds, numbers
+    return micros, numbers
 
 
 def make_table(name: str) -> str:
