@@ -255,13 +255,12 @@ def ask():
     end_judges()
 
 
-def test_tensorflow_is_imported_before_the_first_fork():
-    importing = "import sys, importlib; from grading.private.server import SHARED"
-    listing = "list(map(importlib.import_module, SHARED)); print('tensorflow' in sys.modules)"
-    answer = subprocess.check_output(
-        [sys.executable, "-c", f"{importing}; {listing}"], cwd=ROOT, text=True
-    )
-    assert answer == "True\n"
+def test_tensorflow_and_the_tests_are_imported_before_the_first_fork():
+    importing = "import sys; from grading.private.server import import_all; import_all()"
+    asked = "{'tensorflow', 'tests.graded.test_losses', 'grading.private.test_equations'}"
+    command = f"{importing}; print({asked} - set(sys.modules))"
+    answer = subprocess.check_output([sys.executable, "-c", command], cwd=ROOT, text=True)
+    assert answer == "set()\n"
 
 
 def test_a_judge_forks_for_each_submission(ask):

@@ -67,9 +67,8 @@ def find_layout(
         raised = nbr_terms / members.sum()
         ratio = differentiate(terms=raised * members) / base
         terms += bit * np.isclose(ratio, raised, rtol=TOLERANCE)
-        if not (
-            np.abs(ratio[:, np.newaxis] - [0, 1, raised]).min(axis=1) < TOLERANCE * raised
-        ).all():
+        off = np.min([np.abs(ratio - right) for right in (0, 1, raised)], axis=0)
+        if not (off < TOLERANCE * raised).all():
             return None
     units = np.zeros(base.size, int)
     for bit, members in _get_bits(np.arange(n_out)):

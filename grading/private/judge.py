@@ -89,16 +89,24 @@ def judge(question: Question, plugins: tuple = ()) -> Verdict:
         NoVerdictError: If a test did not report: what was built got in its way.
     """
     decides = _Judge(question.build, question.parts)
-    options = ["-q", "-p", "no:cacheprovider", "--tb=no", "-rN", f"--seed={question.seed}"]
-    options += ["-p", "no:unraisableexception"]  # which would collect garbage after each test
-    options += ["-p", "no:hypothesispytest"]  # which would import Hypothesis for its summary
-    with contextlib.redirect_stdout(io.StringIO()), in_folder(ROOT):
-        status = pytest.main([PUBLIC_TESTS, PRIVATE_TESTS, *options], plugins=[decides, *plugins])
+    status = _run_pytest(decides, *plugins, seed=question.seed)
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise NoVerdictError(f"pytest ended with {status!r}")
     if left := set().union(*decides.scorer.awaited.values()):
         raise NoVerdictError(f"{len(left)} tests did not report")
     return decides.scorer.get_verdict()
+
+
+def import_tests() -> None:
+    """Has pytest import the tests, with all that they need, and run none of them."""
+    _run_pytest(_Judge(Build({}, seed=0), parts=()), seed=0)
+
+
+def _run_pytest(*plugins: object, seed: int) -> int:
+    options = ["-q", "-p", "no:cacheprovider", "--tb=no", "-rN", f"--seed={seed}"]
+    options += ["-p", "no:unraisableexception"]  # which would collect garbage after each test
+    with contextlib.redirect_stdout(io.StringIO()), in_folder(ROOT):
+        return pytest.main([PUBLIC_TESTS, PRIVATE_TESTS, *options], plugins=list(plugins))
 
 
 @contextlib.contextmanager

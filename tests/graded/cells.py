@@ -100,7 +100,12 @@ class Fit(NamedTuple):
 
     def expect(self, where: str) -> np.ndarray:
         """The outputs [T, B] in a case."""
-        return chebval(self.constant, np.array(self.row["series"][where]))
+        return expect(self.row, where, self.constant)
+
+
+def expect(row: dict[str, Any], where: str, constant: float | np.ndarray) -> np.ndarray:
+    """The outputs [T, B] in a case; [T, B, K] for constants [K]."""
+    return chebval(constant, np.array(row["series"][where]))
 
 
 def run_case(graph: LoadedGraph, part: str, probe: str, case: dict[str, Any]) -> np.ndarray:
@@ -147,21 +152,24 @@ def find_fit(part: str, came: dict[str, np.ndarray]) -> Fit | None:
 
 def fit_constant(row: dict[str, Any], came: dict[str, np.ndarray]) -> Fit:
     """The constant that explains best what came: a search in ever smaller steps."""
-    best, width = Fit(row, 0.0), 1.0
+    best, width = 0.0, 1.0
     if len(next(iter(row["series"].values()))) == 1:  # there is none
-        return best
+        return Fit(row, best)
 
-    def miss(fit: Fit) -> float:
-        shapes_fit = all(len(fit.expect(where)) == len(came[where]) for where in came)
-        if not shapes_fit:
-            return np.inf
-        return sum(np.square(came[w] - fit.expect(w)[..., np.newaxis]).sum() for w in came)
+    def miss(constants: np.ndarray) -> np.ndarray:
+        pairs = [(came[where], expect(row, where, constants)) for where in came]
+        if any(len(outputs) != len(expected) for outputs, expected in pairs):
+            return np.full(len(constants), np.inf)
+        return sum(
+            np.square(outputs[..., np.newaxis] - expected[:, :, np.newaxis]).sum(axis=(0, 1, 2))
+            for outputs, expected in pairs
+        )
 
     for _ in range(6):
-        candidates = np.clip(best.constant + width * np.linspace(-1, 1, 41), -MOST, MOST)
-        best = min((Fit(row, u) for u in candidates), key=miss)
+        candidates = np.clip(best + width * np.linspace(-1, 1, 41), -MOST, MOST)
+        best = candidates[miss(candidates).argmin()]
         width /= 15
-    return best
+    return Fit(row, best)
 
 
 def is_as(came: np.ndarray, expected: np.ndarray) -> bool:
