@@ -4,7 +4,7 @@
 
 Grades classes of 10, 30 and 300 honest submissions, each different, with the command that a
 course uses. Also times the import of TensorFlow, which BUILD makes for each of them, and looks up
-the memory of the largest process twice a second. Prints a table and writes it to
+the memory of the largest process every two seconds. Prints a table and writes it to
 benchmarks/results/classroom.md. Half an hour on 2 cores.
 """
 
@@ -29,7 +29,7 @@ from tests.corpus.packing import SOLVED, pack_zip
 
 RESULTS = Path(__file__).parent / "results"
 SIZES = (10, 30, 300)
-LOOKS_UP = 0.5
+LOOKS_UP = 2.0
 """Seconds between two looks at the memory."""
 
 

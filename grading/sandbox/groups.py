@@ -73,6 +73,12 @@ class ControlGroup:
             return int(re.search(r"^usage_usec (\d+)", text, re.MULTILINE)[1]) / 1e6
         return 0.0
 
+    def list_processes(self) -> list[int]:
+        """The processes in it that have not ended."""
+        with contextlib.suppress(OSError):
+            return [int(line) for line in (self._path / "cgroup.procs").read_text().split()]
+        return []
+
     def has_run_out(self) -> bool:
         """Whether the kernel has ended a process in it for its memory."""
         for name in ("memory.oom_control", "memory.events"):

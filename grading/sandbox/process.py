@@ -67,12 +67,17 @@ class BoundedProcess(Process):
             ended = time.monotonic()
             self._next_look = ended + min(LONGEST_REST, max(LOOK_EVERY, REST * (ended - started)))
         status = super().poll()
-        if self.group is not None and self.trouble is None and self.group.has_run_out():
-            self.end_for_memory()
+        if status is not None:  # the kernel may have ended it since the last look
+            self._look_for_end()
         return status
 
+    def _look_for_end(self) -> None:
+        if self.group is not None and self.trouble is None and self.group.has_run_out():
+            self.end_for_memory()
+
     def _look(self) -> None:
-        processes = find_processes(self.pid)
+        self._look_for_end()
+        processes = self._find_processes()
         taken = [get_taken(process) for process in processes]
         counted = 0.0 if self.group is None else self.group.read_worked()  # with those that ended
         self._worked = max(self._worked, counted, sum(t.worked for t in taken))
@@ -85,6 +90,16 @@ class BoundedProcess(Process):
             return
         if sum(get_own_memory(process) for process in processes) > limit:
             self.end_for_memory()
+
+    def _find_processes(self) -> list[psutil.Process]:
+        """Its processes; a control group knows them, without a look at all of the system's."""
+        if self.group is None:
+            return find_processes(self.pid)
+        found = []
+        for pid in self.group.list_processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(pid))
+        return found
 
     def _measure_maps(self, processes: Sequence[psutil.Process]) -> int:
         """Bytes of the kernel's memory for mappings, where no control group counts them.
