@@ -53,6 +53,7 @@ from support.terminal import (
     positive,
     positive_int,
     quiet_stderr,
+    showing,
     trim_message,
 )
 
@@ -110,16 +111,20 @@ def run(
     """Imports TensorFlow, runs the experiment, returns what `result.json` holds."""
     check_memory(settings)
     folder.prepare(resume=resume)
-    with folder.locked():
+    with folder.locked(), contextlib.ExitStack() as waiting:
+        waiting.enter_context(showing("importing TensorFlow and building the network"))
         with quiet_stderr(), importing_tensorflow():
             import experiment.run
+
+        def announce(model: Model, remarks: list[str]) -> None:
+            waiting.close()
+            print(describe(settings, model, [*remarks, *folder.remarks]), flush=True)
+
         return experiment.run.run(
             settings,
             folder,
             started=_STARTED,
-            announce=lambda model, remarks: print(
-                describe(settings, model, [*remarks, *folder.remarks]), flush=True
-            ),
+            announce=announce,
             resume=resume,
             tensorboard=tensorboard,
         )
@@ -324,7 +329,7 @@ def _warn(remark: str) -> str:
 def report(result: dict[str, Any], settings: Settings, out_dir: Path) -> str:
     """The figures of a result and the paths of its plots, a line each."""
     epochs = f"{result['epochs']} epoch{'s' * (result['epochs'] != 1)}"
-    lines = [f"finished {epochs} in {result['seconds']:.1f} s"]
+    lines = [f"finished {epochs}; {result['seconds']:.1f} s from the program's start to its end"]
     if settings.task == "sin":
         plot = "continuation.png"
         lines += [

@@ -196,7 +196,7 @@ def plot_recall(
     *,
     num_digits: int = 9,
     out_dir: str | os.PathLike = ".",
-) -> None:
+) -> np.ndarray:
     """Plots the recall accuracy on the test set, position by position, to `recall.png`.
 
     Args:
@@ -208,6 +208,9 @@ def plot_recall(
         rnn_type: The cell's name, for the figure's title.
         num_digits: The number of kinds of digits, for the level of chance.
         out_dir: An existing directory.
+
+    Returns:
+        The accuracy at each position [L].
     """
     with sess.graph.as_default():
         places = range(-to_remember_len, 0)
@@ -234,6 +237,7 @@ def plot_recall(
     )
     figure.legend(loc="outside lower center", ncols=2)
     save_figure(figure, os.path.join(out_dir, "recall.png"))
+    return correct.mean(axis=0)
 
 
 def _plot_continuation(

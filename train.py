@@ -284,7 +284,7 @@ def run_epoch(
                 f" step {len(steps)} of epoch {epoch}: start again with a lower learning rate"
                 f" (--learning-rate, now {rate:.4g}) or clipping norm (--clip-norm)"
             )
-        bar.set_postfix(loss=loss, gradient_norm=norm, refresh=False)
+        bar.set_postfix({"loss": loss, "gradient_norm": norm}, refresh=False)
         bar.update()
     train_loss, gradient_norm = np.mean(steps, axis=0, dtype=np.float64)
     return EpochMetrics(epoch, float(train_loss), float(gradient_norm), float(rate))

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 import data
@@ -103,8 +104,9 @@ def evaluate_memory(
             sess, model.loss, outputs, labels, model.it_test_init, settings.to_remember_len
         )
     )
+    by_position = {}
     if not settings.curriculum:
-        test.plot_recall(
+        recalled = test.plot_recall(
             sess,
             outputs,
             labels,
@@ -114,9 +116,11 @@ def evaluate_memory(
             num_digits=settings.num_digits,
             out_dir=out_dir,
         )
+        by_position = {"recall_by_position": recalled.tolist()}
     return {
         "test_loss": loss,
         "recall_accuracy": accuracy,
+        **by_position,
         "memoryless_loss": get_memoryless_loss(settings),
         "example": render_example(sess, model, settings.num_digits),
     }
@@ -166,9 +170,10 @@ def render_example(sess: tf.Session, model: Model, num_digits: int) -> dict[str,
     """The first test sequence, and what the network makes of it."""
     first_of_batch = [model.x[0], model.labels[0], [logits[0] for logits in model.outputs]]
     x, labels, logits = next(data.one_pass(sess, model.it_test_init, first_of_batch))
+    answers = logits[: np.sum(labels != data.PADDING)]
     return {
         "sequence": data.to_human_readable(x, labels, num_digits=num_digits),
-        "output": data.to_human_readable(logits, num_digits=num_digits),
+        "output": data.to_human_readable(answers, num_digits=num_digits),
     }
 
 
@@ -203,7 +208,9 @@ def plot_training(
         epochs, [row.gradient_norm for row in history], "k.-", label="before clipping"
     )
     if all(math.isnan(row.gradient_norm) for row in history):
-        norm_panel.text(0.5, 0.5, "not recorded", ha="center", transform=norm_panel.transAxes)
+        norm_panel.text(
+            0.5, 0.5, "not recorded: no global norm", ha="center", transform=norm_panel.transAxes
+        )
     clip_norm = settings.clip_norm
     norm_panel.axhline(
         clip_norm, color="0.5", linestyle="--", label=f"clipping norm {clip_norm:g}, as asked for"

@@ -43,11 +43,12 @@ class RunFolder:
 
     Args:
         path: The folder; it need not exist.
-        keep_earlier: Whether a run with other settings is kept, in a folder beside this one.
+        keep_earlier: Whether an earlier run is kept, in a folder beside this one.
     """
 
     def __init__(self, path: Path, *, keep_earlier: bool = False):
         self.path, self._keep_earlier = path, keep_earlier
+        self._is_new = not path.exists()
         self.remarks: list[str] = []
         """What a person should know of the folder."""
 
@@ -100,12 +101,16 @@ class RunFolder:
         try:
             yield
         finally:
+            if self._is_new:
+                with contextlib.suppress(OSError):  # a run that has not begun leaves nothing
+                    self.path.rmdir()
             os.close(descriptor)
 
     def begin(self, settings: Settings, *, keep_progress: bool, keep_results: bool) -> None:
         """Writes the settings, and removes what an earlier run left and this one does not need.
 
-        With `keep_earlier`, a run with other settings is moved to a folder beside this one.
+        With `keep_earlier`, a run that is finished, or has other settings, is moved to a folder
+        beside this one.
         """
         if self._keep_earlier and not keep_progress:
             self._move_earlier(settings)
@@ -117,16 +122,17 @@ class RunFolder:
 
     def _move_earlier(self, settings: Settings) -> None:
         try:
-            if self.read_settings() == settings:
-                return
+            is_same = self.read_settings() == settings
         except FolderError:
+            return
+        if is_same and not (self.path / RESULT).exists():
             return
         candidates = (Path(f"{self.path}.{number}") for number in itertools.count(1))
         aside = next(path for path in candidates if not path.exists())
         aside.mkdir()
         for path in self._find((CONFIG, *PROGRESS_FILES, *RESULT_FILES)):
             path.rename(aside / path.name)
-        self.remarks.append(f"the earlier run had other settings, and is now in {aside}")
+        self.remarks.append(f"the earlier run is now in {aside}")
 
     def read_settings(self) -> Settings:
         """The settings of the run.

@@ -162,14 +162,20 @@ def choose_loss(settings: Settings) -> Callable[[list[tf.Tensor], tf.Tensor], tf
 
 
 def _build_training(settings: Settings, loss: tf.Tensor) -> tf.Operation:
-    tf.train.create_global_step()
+    """The training operation; it counts the steps, even if `train.get_train_op` does not."""
+    global_step = tf.train.create_global_step()
     nbr_steps = settings.epochs * math.ceil(settings.train_size / settings.batch_size)
     learning_rate = train.get_learning_rate(settings.learning_rate, settings.decay, nbr_steps)
-    return check_train_op(
+    train_op = check_train_op(
         train.get_train_op(
             loss, learning_rate, optimizer=settings.optimizer, clip_norm=settings.clip_norm
         )
     )
+    users = global_step.op.outputs[0].consumers()
+    if {op for op in users if op.type.startswith("Assign")} - {global_step.initializer}:
+        return train_op
+    with tf.control_dependencies([train_op]):
+        return tf.assign_add(global_step, 1).op
 
 
 def build_network(settings: Settings, hidden_size: int) -> Network:

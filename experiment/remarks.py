@@ -25,6 +25,10 @@ APPLIED_BY = {
 HOPELESS = 1.2
 """A network has learned nothing whose error is so many times that of predicting 0, or whose
 accuracy is less than so many times that of a guess."""
+TIES = 1e-4
+"""By how much two counts may differ: where two logits are equal, either counts."""
+ACTIVATIONS = {"tanh": "TanhGrad", "relu": "ReluGrad"}
+"""Activations of the basic cell, by the operations of their gradients."""
 CLIPPING = "clip_by_global_norm"
 """In the names of the operations of `tf.clip_by_global_norm`."""
 NORM = "global_norm/global_norm"
@@ -56,6 +60,13 @@ def find_remarks(settings: Settings, graph: tf.Graph) -> list[str]:
             f"get_train_op trains with {found}, not with {_name(settings.optimizer)} as it was"
             " asked to: the network may learn little. Use its argument `optimizer`, or give it more"
             " --epochs and a larger --learning-rate"
+        )
+    applied = [name for name, gradient in ACTIVATIONS.items() if gradient in types]
+    if settings.cell == "basic" and applied and settings.activation not in applied:
+        remarks.append(
+            f"the basic cell applies {applied[0]}, though its argument `activation` is"
+            f" {settings.activation}: titles and defaults are not made for that; leave it to the"
+            f" argument, and run with --activation {applied[0]}"
         )
     clipped = find_clip_norms(graph)
     if clipped and not any(math.isclose(c, settings.clip_norm, rel_tol=1e-5) for c in clipped):
@@ -104,9 +115,18 @@ def check_solved(functions: Iterable[Callable | None]) -> None:
 
 
 def judge_result(result: Mapping[str, Any], settings: Settings) -> list[str]:
-    """Says so if a network has learned nothing."""
-    if settings.task == "sin" and result["continuation_mse"] > HOPELESS * 0.5:
-        return ["this network has learned nothing: always predicting 0 would be better"]
-    if settings.task == "memory" and result["recall_accuracy"] < HOPELESS / settings.num_digits:
-        return ["this network has learned to recall nothing: it is no better than a guess"]
-    return []
+    """Says so if a network has learned nothing, or `test.run_memory_test` counts otherwise."""
+    if settings.task == "sin":
+        if result["continuation_mse"] > HOPELESS * 0.5:
+            return ["this network has learned nothing: always predicting 0 would be better"]
+        return []
+    remarks, accuracy = [], result["recall_accuracy"]
+    if accuracy < HOPELESS / settings.num_digits:
+        remarks.append("this network has learned to recall nothing: it is no better than a guess")
+    counted = result.get("recall_by_position", [accuracy])
+    if abs(sum(counted) / len(counted) - accuracy) > TIES:
+        remarks.append(
+            f"run_memory_test says that {accuracy:.2%} were recalled; counted position by position"
+            f" it is {sum(counted) / len(counted):.2%} of the same digits: look at part (h)"
+        )
+    return remarks

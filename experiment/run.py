@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import platform
+import random
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
@@ -21,6 +23,7 @@ from experiment.model import Model, build_model, get_session_config
 from experiment.remarks import check_solved, find_remarks, judge_result
 from experiment.settings import Settings
 from support.memory import keep_freed_memory
+from support.terminal import showing
 from train import EpochMetrics, run_training
 
 Announce = Callable[[Model, list[str]], None]
@@ -40,6 +43,8 @@ def open_experiment(settings: Settings, first_epoch: int = 0) -> Iterator[tuple[
     config = get_session_config(settings.towers)
     with tf.Graph().as_default(), tf.Session(config=config) as sess:
         tf.set_random_seed(settings.seed)
+        random.seed(settings.seed)  # a cell may draw its weights by any of the three
+        np.random.seed(settings.seed % 2**32)
         yield sess, build_model(settings, first_epoch)
 
 
@@ -75,7 +80,8 @@ def run(
         settings, folder, announce=announce, resume=resume, tensorboard=tensorboard
     ) as (sess, model, history):
         remarks = find_remarks(settings, sess.graph)
-        measured = evaluate(sess, model, settings, history, folder.path)
+        with showing("testing the network and drawing it"):
+            measured = evaluate(sess, model, settings, history, folder.path)
     result = {
         "task": settings.task,
         "cell": settings.cell,

@@ -16,17 +16,23 @@ from support.executors import count_usable_cores
 
 
 class Parser(argparse.ArgumentParser):
-    """Answers wrong usage with one line; an unknown option is named, with one that is like it."""
+    """Answers wrong usage with one line; unknown options are named, with what they are like."""
 
     def parse_known_args(self, args=None, namespace=None):
         given = sys.argv[1:] if args is None else list(args)
-        known = self._option_string_actions
-        for option in [] if self._subparsers else (word.partition("=")[0] for word in given):
-            if option.startswith("--") and option not in known and not self.allow_abbrev:
-                alike = difflib.get_close_matches(option, known, n=1)
-                hint = f" (is {alike[0]} meant?)" if alike else ""
-                self.error(f"unrecognized arguments: {option}{hint}")
+        options = [word.partition("=")[0] for word in given if word.startswith("--")]
+        unknown = [option for option in options if option not in self._option_string_actions]
+        if unknown and not self._subparsers and not self.allow_abbrev:
+            self.error(f"unrecognized arguments: {', '.join(map(self._name_alike, unknown))}")
         return super().parse_known_args(args, namespace)
+
+    def _name_alike(self, option: str) -> str:
+        """An unknown option, with one of similar letters, or of these initials."""
+        known = [name for name in self._option_string_actions if name.startswith("--")]
+        initials = ["--" + "".join(w[0] for w in name[2:].split("-")) for name in known]
+        alike = [name for name, short in zip(known, initials, strict=True) if short == option]
+        alike += difflib.get_close_matches(option, known, n=1)
+        return f"{option} (is {alike[0]} meant?)" if alike else option
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
@@ -75,6 +81,19 @@ def name_python() -> str:
     """How a person calls this Python: by its path from here, if it is in a folder beneath."""
     python = os.path.relpath(sys.executable)
     return "python" if python.startswith("..") else python
+
+
+@contextlib.contextmanager
+def showing(text: str) -> Iterator[None]:
+    """Shows on a terminal what takes a while, as long as it does."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    print(f"{text} …", end="\r", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        print(" " * len(f"{text} …"), end="\r", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

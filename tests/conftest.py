@@ -1,6 +1,7 @@
 """What the tests share."""
 
 import gc
+import importlib.util
 import os
 from collections import Counter
 from pathlib import Path
@@ -9,6 +10,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # first runs of small graphs are quick
 
 import pytest
+
+for package in ("tensorflow", "tabulate"):
+    if importlib.util.find_spec(package) is None:
+        raise SystemExit(
+            f"pytest: error: {package} is not installed for this Python: use that of .venv, as in"
+            " .venv/bin/python -m pytest"
+        )
 
 pytest_plugins = ["grading.engine.points"]
 

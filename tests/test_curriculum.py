@@ -247,7 +247,7 @@ def test_one_progress_bar_shows_stage_recall_and_loss(tmp_path, monkeypatch, eas
     shown = []
 
     class Recorder(experiment.run.tqdm):
-        def set_postfix(self, **values):
+        def set_postfix(self, values, refresh):
             shown.append((self.desc, values["loss"]))
 
     monkeypatch.setattr(experiment.run, "tqdm", Recorder)

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 
-from grading.engine import builder
+from grading.engine import builder, points
 from grading.engine.bounds import Clock
 from grading.engine.course import COURSE
 from grading.engine.graphs import LoadedGraph
@@ -27,6 +27,7 @@ from grading.engine.layout import find_layout
 from grading.engine.manifest import BUILD, GRADESCOPE, HANDOUT, JUDGE, ONE_GRADING, SUBMITTED_FILES
 from grading.engine.parts import PARTS, TOTAL
 from grading.engine.text import tell_apart
+from grading.engine.verdict import lose_part
 from grading.handout import handout
 from grading.handout.regions import BEGIN, END, RegionError, fill, find_regions, strip
 from grading.private import expected
@@ -366,15 +367,23 @@ def test_what_is_handed_in_is_looked_at_and_packed(solved_handout):
     assert (process.returncode, process.stderr) == (0, "")
     lines = process.stdout.splitlines()
     assert lines[7] == "(g) 0/1  loss of the memory task  not solved yet: part (g)"
-    assert lines[-2:] == [
+    named = ["answers.pdf", "sin-lstm-inside.png", "memory-lstm-inside.png"]
+    assert lines[-3:] == [
         "    14/15  by the public tests",
+        f"packed: {', '.join([*SUBMITTED_FILES, *named])}",
         "wrote 11111_22222_33333.zip: hand in this file, or go on: points are missing (1)",
     ]
     with zipfile.ZipFile(solved_handout / "11111_22222_33333.zip") as archive:
-        named = ["answers.pdf", "sin-lstm-inside.png", "memory-lstm-inside.png"]
         assert sorted(archive.namelist()) == sorted([*SUBMITTED_FILES, *named])
         content = archive.read("train.py").decode()
         assert content == (solved_handout / "train.py").read_text()
+    process = run_python("-m", "handin", "11111", "22222", "33333", cwd=solved_handout)
+    assert process.returncode == 1
+    assert process.stderr == (
+        "handin: error: 11111_22222_33333.zip is there already, with answers.pdf,"
+        " memory-lstm-inside.png, sin-lstm-inside.png: name this again after --with, or remove the"
+        " archive\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -468,11 +477,22 @@ def test_a_course_that_clips_at_another_norm_gives_its_solution_all_points(tmp_p
     )
     assert process.returncode == 0, process.stdout
     report = json.loads((tmp_path / "points.json").read_text())
-    points = {test["number"]: test["score"] for test in report["tests"]}
-    assert points["f.1"] + points["f.2"] == PARTS["f"].points
+    scores = {test["number"]: test["score"] for test in report["tests"]}
+    assert scores["f.1"] + scores["f.2"] == PARTS["f"].points
     table = process.stdout[process.stdout.index("= points =") :].splitlines()[1:-1]
     assert max(map(len, table)) <= 40
     assert next(line for line in table if line.startswith("e ")).split()[1] == "-/1"  # unchecked
+
+
+def test_a_run_of_some_tests_shows_no_reason_for_what_it_did_not_check():
+    verdict = {letter: lose_part(letter, points.NOT_CHECKED) for letter in PARTS}
+    verdict["b"]["points"]["equation"] = 1
+    verdict["b"]["reasons"]["equation"] = []
+    verdict["d"]["reasons"]["equation"] = ["wrong"]
+    rows = {row[0]: row[2:] for row in points.make_table(verdict)}
+    assert rows["a"] == ["-/1", points.NOT_CHECKED]
+    assert rows["b"] == ["1/2", "the rest is not checked in this run"]
+    assert rows["d"] == ["0/5", "wrong"]
 
 
 # --- pytest's options ---------------------------------------------------------------------------

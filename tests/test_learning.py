@@ -267,7 +267,7 @@ def test_the_progress_bar_shows_loss_and_gradient_norm(sess, monkeypatch):
     shown = []
 
     class Recorder(train.tqdm):
-        def set_postfix(self, **values):
+        def set_postfix(self, values, refresh):
             shown.append((self.desc, values["loss"], values["gradient_norm"]))
 
     monkeypatch.setattr(train, "tqdm", Recorder)

@@ -430,7 +430,8 @@ HINTS = (
     ("iterating over", "take the time steps apart by tf.unstack(x, axis=1)"),
     (
         "operands could not be broadcast together",
-        "are loss, outputs and labels fetched in several runs? Each run takes a new batch",
+        "outputs are T arrays [batch, C], labels [batch, T]: along which axis are they stacked, and"
+        " are all fetched in one run? Each run takes a new batch",
     ),
     (
         "must be equal rank",

@@ -181,13 +181,20 @@ def _was_checked(verdict: Verdict, letter: str) -> bool:
     return any(told != [NOT_CHECKED] for told in verdict[letter]["reasons"].values())
 
 
+def _get_found(verdict: Verdict, letter: str) -> list[str]:
+    """The reasons of a part that tests have found."""
+    return [reason for reason in get_reasons(verdict, letter) if reason != NOT_CHECKED]
+
+
 def make_table(verdict: Verdict) -> list[list[str]]:
     """The rows of the table: part, title, points, first reason or notes."""
     points = get_points(verdict)
     rows = []
     for letter, part in PARTS.items():
-        reasons = get_reasons(verdict, letter)
+        reasons = _get_found(verdict, letter) or get_reasons(verdict, letter)
         earned = f"{points[letter]:g}" if _was_checked(verdict, letter) else "-"
+        if earned != "-" and reasons == [NOT_CHECKED]:
+            reasons = ["the rest is " + NOT_CHECKED]
         remarks = reasons[:1] or verdict[letter]["notes"]
         rows.append([letter, part.title, f"{earned}/{part.points:g}", "; ".join(remarks)])
     rows.append(["", "total", f"{sum(points.values()):g}/{TOTAL:g}", ""])
@@ -329,7 +336,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     verdict = scorer.get_verdict()
     for letter in PARTS:
-        reasons = get_reasons(verdict, letter) if _was_checked(verdict, letter) else []
+        reasons = _get_found(verdict, letter)
         if reasons:
             terminalreporter.section(f"part ({letter})", sep="-")
         for reason in reasons:

@@ -236,6 +236,9 @@ def measure(graph: LoadedGraph, gradient: np.ndarray) -> np.ndarray | None:
     return train(graph, [gradient]) / -rate
 
 
+NOT_CLIPPED = "it is not clipped, or is used as it was before it was clipped"
+
+
 def explain_clipping(graph: LoadedGraph, first: np.ndarray, gradients: list[np.ndarray]) -> str:
     """What the operation does to gradients: what is measured, and the mistake that explains all."""
     mistakes = dict(MISTAKES)
@@ -252,7 +255,7 @@ def explain_clipping(graph: LoadedGraph, first: np.ndarray, gradients: list[np.n
                     else ""
                 )
             ] = lambda g: clip_globally(g, norms[-1])
-        mistakes["it is not clipped, or is used as it was before it was clipped"] = lambda g: g
+        mistakes[NOT_CLIPPED] = lambda g: g
 
         def explains(clip: Callable[[np.ndarray], np.ndarray]) -> bool:
             return all(
@@ -274,7 +277,9 @@ def explain_clipping(graph: LoadedGraph, first: np.ndarray, gradients: list[np.n
     with contextlib.suppress(pytest.fail.Exception):  # a mistake's gradient may make no numbers
         likely = next((name for name, clip in mistakes.items() if explains(clip)), None)
     if likely is None and not norms and not are_alike(graph, first, *gradients[-2:]):
-        likely = "it is not clipped, or is used as it was before it was clipped"
+        likely = NOT_CLIPPED
+    if likely == NOT_CLIPPED:  # it counts each as what it is
+        return likely
     measured = ", ".join(
         f"{np.linalg.norm(g):.4g} as one of norm {norm:.4g}"
         for g, norm in zip(gradients[2:], norms[2:], strict=False)

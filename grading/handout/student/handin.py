@@ -7,12 +7,14 @@ archive but what you name with `--with`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from grading.engine.course import COURSE
@@ -22,7 +24,7 @@ from grading.engine.submission import read_folder
 from grading.engine.text import printable
 from support.errors import ExplainedError
 from support.files import ROOT, replacing
-from support.terminal import Parser
+from support.terminal import Parser, name_python
 
 LAID_ASIDE = (".pdf", ".png", ".jpg", ".jpeg", ".heic")
 """How the names of files end that the archive may also hold."""
@@ -63,8 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ExplainedError as error:
         print(f"handin: error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("handin: interrupted: no archive was written", file=sys.stderr)
+        return 130
     print(
-        f"wrote {target.name}: hand in this file"
+        f"wrote {os.path.relpath(target)}: hand in this file"
         + (f", or go on: points are missing ({missing:g})" if missing else "")
     )
     return 0
@@ -113,13 +118,33 @@ def pack(target: Path, extra: Sequence[Path]) -> float:
         except (SyntaxError, ValueError) as error:
             where = f"{name}:{getattr(error, 'lineno', None) or 1}"
             raise HandinError(f"{where}: {getattr(error, 'msg', error)}") from None
+    named = name_files(extra)
+    check_nothing_is_lost(target, {*submission.files, *named})
     with replacing(target) as path, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in submission.files.items():
             archive.writestr(name, content)
-        for name, file in name_files(extra).items():
+        for name, file in named.items():
             archive.write(file, name)
         archive.close()
-        return show_points(path)
+        missing = show_points(path)
+    print(f"packed: {', '.join([*submission.files, *named])}")
+    return missing
+
+
+def check_nothing_is_lost(target: Path, names: Collection[str]) -> None:
+    """Makes sure that an archive that is there already holds nothing but what is packed again.
+
+    Raises:
+        HandinError: If it has another file.
+    """
+    lost: list[str] = []
+    with contextlib.suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(target) as archive:
+        lost = sorted(set(archive.namelist()) - set(names))
+    if lost:
+        raise HandinError(
+            f"{target.name} is there already, with {', '.join(lost)}: name this again after --with,"
+            " or remove the archive"
+        )
 
 
 def name_files(extra: Sequence[Path]) -> dict[str, Path]:
@@ -151,9 +176,12 @@ def show_points(archive: Path) -> float:
         report = Path(folder, "points.json")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", PUBLIC_TESTS]
         command += [f"--submission={folder}", f"--gradescope={report}"]
-        subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+        process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if not report.exists():
-            raise HandinError("the tests gave no points: run `python -m pytest` to see why")
+            lines = (process.stderr or process.stdout).strip().splitlines() or ["no message"]
+            raise HandinError(
+                f"the tests gave no points ({lines[-1]}): `{name_python()} -m pytest` says more"
+            )
         result = json.loads(report.read_text())
     for letter, part in PARTS.items():
         tests = [test for test in result["tests"] if test["number"].startswith(f"{letter}.")]
