@@ -234,6 +234,8 @@ def _draw_learned(inside: Inside, axis: TimeAxis, axes: Axes, loss: str) -> None
             )
     low, high = axes.get_ylim()
     axes.set(ylabel=f"relative to step {reference + 1}", ylim=(low, high * (high / low) ** 0.4))
+    if high / low < 10:  # these are no powers of ten
+        axes.yaxis.set_minor_formatter("{x:g}")
     axes.legend(ncols=2, fontsize=9, loc="upper center")
     _title(
         axes,

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from matplotlib.figure import Figure
 
 import experiment.evaluation
 import experiment.model
@@ -27,9 +26,10 @@ import train
 from experiment.checkpoints import get_finished_epochs
 from experiment.folder import RunFolder
 from experiment.memory import SLOTS, estimate
-from experiment.settings import TASK_DEFAULTS, TRAINING_DEFAULTS, complete, name_option
+from experiment.settings import TRAINING_DEFAULTS, complete, name_option
 from support.files import ROOT
 from support.terminal import name_python
+from tests.experiments import draw_nothing, make_small
 
 PAIRS = [(task, cell) for task in ("sin", "memory") for cell in ("basic", "lstm")]
 TINY = shlex.split("--epochs 3 --train-size 20 --batch-size 8 --hidden-size 4 --towers 1")
@@ -70,19 +70,14 @@ def only_line(text):
 
 @pytest.fixture(autouse=True)
 def small_experiments(monkeypatch):
-    """Makes runs in this process small: 50 test sequences, and all sequences short."""
-    for module in (experiment.model, experiment.evaluation):
-        monkeypatch.setattr(module, "TEST_SIZE", 50)
-    monkeypatch.setitem(TASK_DEFAULTS["sin"], "num_samples", 12)
-    monkeypatch.setitem(TASK_DEFAULTS["memory"], "to_remember_len", 3)
+    make_small(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
 def quick_pictures(request, monkeypatch):
-    """Draws pictures only if a test looks at them: they take half of a small run's time."""
+    """Draws pictures only if a test looks at them."""
     if "real_pictures" not in request.fixturenames:
-        monkeypatch.setattr(Figure, "savefig", lambda _, path, **__: Path(path).write_bytes(b"PNG"))
-        monkeypatch.setattr(experiment.evaluation, "draw_inside", lambda *_: None)
+        draw_nothing(monkeypatch)
 
 
 @pytest.fixture

@@ -21,8 +21,15 @@ from experiment.remarks import check_solved, judge_result
 from experiment.settings import complete
 from rnn_cells import RNNOutputWrapper
 from support.files import ROOT
+from tests.experiments import draw_nothing, make_small
 
 TINY = shlex.split("--epochs 1 --train-size 20 --batch-size 8 --hidden-size 4 --towers 1")
+
+
+@pytest.fixture(autouse=True)
+def small_experiments(monkeypatch):
+    make_small(monkeypatch)
+    draw_nothing(monkeypatch)
 
 
 def plain(loss, lr, *, optimizer="gradient_descent", clip_norm=5.0):

@@ -63,9 +63,9 @@ def show_lines(source: str) -> Shown:
 
 
 def _show(file: str, source: str, parts: Mapping[str, Any], name: str) -> dict[str, Any]:
-    all_lines = source.split("\n")
     shown = show_lines(source)
-    anchors = {_find_line(PARTS[part].where, all_lines): part for part in PARTS if part in parts}
+    lines = source.split("\n", len(shown.lines))[: len(shown.lines)]
+    anchors = {_find_line(PARTS[part].where, lines): part for part in PARTS if part in parts}
     marked = [
         f'<i id="{anchors[number]}">{line}</i>' if number in anchors else f"<i>{line}</i>"
         for number, line in enumerate(shown.lines)
