@@ -229,6 +229,7 @@ def play(question):
     return lose_all(f"{os.getppid()} {os.getpid()}")
 
 judge.judge = play
+server.import_all = lambda: None  # it takes seconds, and nothing here needs it
 server.main()
 """
 """JUDGE, but what it does follows from the seed."""

@@ -18,9 +18,9 @@ from grading.engine.losing import lose
 from grading.engine.operations import check_names, check_operations
 from grading.engine.text import printable
 from support.imports import importing_tensorflow
-from support.terminal import trim_message
+from support.terminal import quiet_stderr, trim_message
 
-with importing_tensorflow():
+with quiet_stderr(), importing_tensorflow():
     import tensorflow.compat.v1 as tf
 
 MAX_PARAMETERS = 1_000_000
