@@ -1,6 +1,6 @@
 """A class of archives, most of them hostile or broken, graded as a course does it, twice.
 
-    python -m tests.corpus.hostile_class               half an hour on 2 cores
+    python -m tests.corpus.hostile_class               twenty minutes on 2 cores
     python -m tests.corpus.hostile_class --only forks  the groups whose description has this word
 
 Each honest group must get exactly its points. Each trick must earn nothing in the parts that it
