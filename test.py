@@ -125,7 +125,7 @@ def run_memory_test(
         sess: A session with the trained variables.
         loss: A scalar, the mean over the sequences of a batch.
         outputs: List of T logits [B, C].
-        labels: The true symbols [B, T].
+        labels: The true symbols [B, T], int32.
         it_test_init: The initialiser of the iterator over the test set.
         to_remember_len: L; the accuracy is that of the last L outputs.
 

@@ -143,7 +143,7 @@ def get_train_op(
     Longer gradients are scaled to the norm `clip_norm` and keep their direction (Pascanu et al.
     2013); shorter ones stay as they are. The norm before clipping is added to the graph collection
     `GRADIENT_NORM`, the learning rate to `LEARNING_RATE`. Increments the global step if one
-    exists.
+    exists. (`main.py` counts the steps and records the norm itself where this is left out.)
 
     Args:
         loss: A scalar.

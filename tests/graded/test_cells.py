@@ -173,7 +173,10 @@ def test_a_sequence_in_two_halves_gives_what_the_whole_gives(scorer, part, rng):
         if len(between) == 2 and are_equal(
             first + run(half, part, x[:, length:], {**start, **swapped})[0], outputs
         ):
-            lose("hidden and cell state are swapped: use the state's fields by their names")
+            lose(
+                "hidden and cell state are swapped: the cell returns them in another order than it"
+                " reads them; use the fields of the given state by their names, too"
+            )
         lose(
             "4 time steps, and from the state they return 4 more, should give the same outputs as"
             " all 8 at once; they do not: the state that is returned is not the one after the last"
