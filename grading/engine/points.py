@@ -335,6 +335,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not scorer.has_run:
         return
     verdict = scorer.get_verdict()
+    terminalreporter.ensure_newline()  # before the first heading, not after it
     for letter in PARTS:
         reasons = _get_found(verdict, letter)
         if reasons:
