@@ -287,6 +287,14 @@ def test_a_submission_that_takes_too_long_is_ended_with_its_judge(ask):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="nobody takes up what is left")
+def test_that_the_judge_has_ended_is_told_alike_whether_its_pipe_or_its_process_is_seen_to(
+    ask, monkeypatch
+):
+    monkeypatch.setattr(judging, "watch", lambda process, is_done, seconds: process.wait() is None)
+    assert ask(4) == "the judge gave no verdict (exit status 1)"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nobody takes up what is left")
 def test_a_process_that_a_submission_leaves_ends_the_judge(ask):
     assert ask(4) == "the judge gave no verdict (exit status 1)"
     ask(0)

@@ -53,14 +53,15 @@ class Judge:
         with ThreadPoolExecutor(1) as thread:
             exchange = thread.submit(self._exchange, pickle.dumps(question))
             in_time = watch(self._process, exchange.done, seconds)
-            trouble = None if in_time else find_trouble(self._process, seconds)
-            if trouble:
+            has_ended = self._process.returncode is not None
+            trouble = None if in_time or has_ended else find_trouble(self._process, seconds)
+            if not in_time:
                 self.end()
         status, content = exchange.result()
         if in_time:
             with contextlib.suppress(ValueError):
                 return read(content)
-            trouble = self._find_end(status)
+        trouble = trouble or self._find_end(status)
         self.end()
         raise JudgeError(f"the judge gave no verdict ({_explain(trouble)})")
 
