@@ -66,10 +66,10 @@ class Checkpoints:
         history = read_history(self._folder, self._row_type)
         path = _find_latest(self._folder)
         try:
-            saved = {name: list(shape) for name, shape in tf.train.list_variables(path)}
+            saved = {name for name, _ in tf.train.list_variables(path)}
             with self._sess.graph.as_default():
-                present = {v.op.name: v.shape.as_list() for v in tf.global_variables()}
-            for name in sorted(saved.keys() ^ present.keys()):
+                present = {variable.op.name for variable in tf.global_variables()}
+            for name in sorted(saved ^ present):
                 raise CheckpointError(
                     f"the checkpoint {path} is of another network, as the variable {name} is only"
                     f" {'there' if name in saved else 'in this one'}: start again without --resume"

@@ -16,7 +16,7 @@ ENVIRONMENT = {
     "MPLBACKEND": "Agg",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": "",
-    "TF_ENABLE_ONEDNN_OPTS": "0",  # a graph's first run takes a tenth of the time
+    "TF_ENABLE_ONEDNN_OPTS": "0",  # no search through all kernels before a graph's first run
     "OPENBLAS_NUM_THREADS": "1",  # NumPy's threads would not survive a fork
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONHASHSEED": "0",  # sets have the same order each time

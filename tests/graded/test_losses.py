@@ -90,9 +90,10 @@ def check_that_no_variable_counts(graph: LoadedGraph, outputs: np.ndarray, truth
         )
 
 
-def _hint(truth: np.ndarray) -> str:
-    """What to think of where there is a single time step."""
-    return " (does tf.squeeze drop an axis of size 1?)" if truth.shape[1] == 1 else ""
+def name_truth(truth: np.ndarray) -> str:
+    """In which trial a loss was wrong, with what to think of where there is a single time step."""
+    hint = " (does tf.squeeze drop an axis of size 1?)" if truth.shape[1] == 1 else ""
+    return f"for a truth of type {truth.dtype} and shape {list(truth.shape)}{hint}"
 
 
 # --- part e: mean squared error -----------------------------------------------------------------
@@ -115,8 +116,7 @@ def test_the_sine_loss_is_the_mean_squared_error(scorer, rng):
         for batch in BATCHES:
             outputs, truth = draw_sin(rng, probe, batch)
             came = compute_loss(scorer.get_graph("e", probe), outputs, truth)
-            where = f"for a truth of type {truth.dtype} and shape {list(truth.shape)}{_hint(truth)}"
-            trials.append(try_sin(came, outputs, truth, where))
+            trials.append(try_sin(came, outputs, truth, name_truth(truth)))
     compare(trials)
     for probe in others:
         scorer.get_graph("e", probe)
@@ -228,9 +228,7 @@ def test_the_memory_loss_is_the_mean_cross_entropy(scorer, rng):
         for batch in BATCHES:
             logits, symbols = draw_memory(rng, probe, batch)
             came = compute_loss(scorer.get_graph("g", probe), logits, symbols)
-            shape = f"{list(symbols.shape)}{_hint(symbols)}"
-            where = f"for a truth of type {symbols.dtype} and shape {shape}"
-            trials.append(try_memory(came, logits, symbols, where))
+            trials.append(try_memory(came, logits, symbols, name_truth(symbols)))
     logits, _ = draw_memory(rng, "int32", 11)
     symbols = (np.arange(11)[:, np.newaxis] + np.arange(len(logits))).astype("int32") % 11
     came = compute_loss(scorer.get_graph("g", "int32"), logits, symbols)
