@@ -7,6 +7,8 @@ import gc
 import sys
 from collections.abc import Iterator
 
+from support.memory import no_search_for_garbage
+
 KERAS = "keras._tf_keras.keras"
 """TensorFlow imports this module for `tf.keras`, and also works without it."""
 
@@ -20,15 +22,12 @@ def importing_tensorflow() -> Iterator[None]:
     garbage looks through it.
     """
     leave_out = KERAS not in sys.modules
-    collects = gc.isenabled()
-    gc.disable()
     if leave_out:
         sys.modules[KERAS] = None
-    try:
-        yield
-    finally:
-        if leave_out:
-            del sys.modules[KERAS]
-        gc.freeze()
-        if collects:
-            gc.enable()
+    with no_search_for_garbage():
+        try:
+            yield
+        finally:
+            if leave_out:
+                del sys.modules[KERAS]
+            gc.freeze()
