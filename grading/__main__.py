@@ -118,7 +118,7 @@ def _add_similar(commands: argparse._SubParsersAction) -> None:
         "--least",
         type=share,
         metavar="X",
-        help="list pairs that are at least so alike, from 0 to 1 (0.25; in a class of"
+        help="list pairs that are at least so alike, from 0 to 1 (0.23; in a class of"
         " less than 20, 0.4)",
     )
 

@@ -83,11 +83,17 @@ def test_another_computation_has_other_features():
         ("tf.nn.xw_plus_b(x, w, h)", "tf.nn.bias_add(tf.matmul(x, w), h)"),
         ("tf.train.AdamOptimizer(w).minimize(h)", "OPTIMIZERS['adam'](w).minimize(h)"),
         ("np.argmax(np.stack(x), -1)", "np.stack(x, 0).argmax(axis=2)"),
+        ("tf.sigmoid(tf.tanh(x) - 1.5)", "tf.sigmoid(tf.tanh(x) + SHIFT)"),
+        ("np.argmax(x.T)", "np.argmax(x)"),
     ],
-    ids=["loss", "concat", "square", "mean", "xw_plus_b", "optimizer", "method"],
+    ids=[
+        *("loss", "concat", "square", "mean", "xw_plus_b", "optimizer", "method"),
+        *("shift", "transposed"),
+    ],
 )
 def test_the_same_in_other_operations_is_alike(one, other):
-    head = "OPTIMIZERS = {'adam': tf.train.AdamOptimizer}\ndef step(x, h, w):\n    return "
+    head = "OPTIMIZERS = {'adam': tf.train.AdamOptimizer}\nSHIFT = 1.5\n"
+    head += "def step(x, h, w):\n    return "
     first, second = list_kinds(head + one), list_kinds(head + other)
     assert len(first & second) >= len(first | second) / 2
 
@@ -97,6 +103,19 @@ def test_a_loop_is_a_comprehension():
     listed = "    return tf.stack([tf.tanh(t) for t in x])\n"
     head = "def step(x, h, w):\n"
     assert list_kinds(head + loop) == list_kinds(head + listed) != set()
+
+
+def test_a_default_that_is_written_out_does_not_count():
+    head = "def step(x, h, w):\n    return tf.tanh(tf.zeros([9]"
+    assert list_kinds(head + ") + x)") == list_kinds(head + ", dtype=tf.float32, name='z') + x)")
+
+
+def test_a_sum_that_grows_is_the_sum_of_a_list():
+    head, loop = "def step(x, h, w):\n", "    for t in x:\n"
+    grows = f"    n = 0\n{loop}        n += tf.size(tf.tanh(t)) * 5\n    return n\n"
+    listed = f"    n = []\n{loop}        n.append(tf.size(tf.tanh(t)) * 5)\n    return sum(n)\n"
+    first, second = list_kinds(head + grows), list_kinds(head + listed)
+    assert len(first & second) >= len(first | second) / 2
 
 
 def test_what_the_solution_does_does_not_count():

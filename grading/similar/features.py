@@ -22,10 +22,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from grading.similar.values import LEAF, SIZE, Value, combine, make_list, take_piece
+from grading.similar.values import LEAF, NOTHING, SIZE, Value, combine, make_list, take_piece
 from grading.similar.vocabulary import (
     COMMON_NUMBERS,
     COMPOSED,
+    DTYPES,
     PIECES,
     PLUMBING,
     SIZES,
@@ -132,7 +133,7 @@ def _follow_file(source: str, gaps: Iterable[str]) -> Iterator[tuple[Feature, in
     # A student may have moved or renamed them.
     for name in [name for name in gaps if name in functions] or functions:
         left = min(MAX_STEPS, MAX_STEPS_OF_FILE - steps)
-        follower = _Follower(functions, _list_tables(tree), attributes, left)
+        follower = _Follower(functions, _list_tables(tree), _list_constants(tree), attributes, left)
         with contextlib.suppress(RecursionError, _TooLongError):
             follower.run(functions[name], {})
         steps += follower.steps
@@ -157,6 +158,17 @@ def _list_tables(tree: ast.Module) -> dict[str, dict[str, ast.expr]]:
     }
 
 
+def _list_constants(tree: ast.Module) -> dict[str, ast.Constant]:
+    """The numbers and texts that have a name in a module."""
+    return {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Constant)
+        for target in getattr(node, "targets", None) or [node.target]
+        if isinstance(target, ast.Name)
+    }
+
+
 def _find_words(source: str) -> Iterator[tuple[str, int]]:
     """What is called and computed in a source that is not Python."""
     for number, line in enumerate(source.splitlines(), start=1):
@@ -175,6 +187,7 @@ class _Follower:
         self,
         functions: Mapping[str, ast.FunctionDef],
         tables: Mapping[str, Mapping[str, ast.expr]],
+        constants: Mapping[str, ast.Constant],
         attributes: dict[str, Value],
         most_steps: int,
     ):
@@ -182,6 +195,7 @@ class _Follower:
         self._closures: dict[str, dict[str, Value]] = {}
         self._tables = tables
         self._attributes = attributes
+        self._constants = constants
         self._stack: list[ast.AST] = []
         self.steps, self._most_steps = 0, most_steps
         self.features: list[tuple[str, int]] = []
@@ -291,13 +305,19 @@ class _Follower:
             case ast.Name(id=name) if name in self._closures and name not in names:
                 return self._run(self._functions[name], self._closures[name])
             case ast.Name(id=name):
+                if name not in names and name in self._constants:
+                    return self._evaluate(self._constants[name], names)
                 return names.get(name, LEAF)
             case ast.Constant(value=value):
                 return self._read_number(value, node)
             case ast.JoinedStr():
-                return LEAF
+                return NOTHING
+            case ast.Attribute(value=value, attr="T"):
+                return self._evaluate(value, names)
             case ast.Attribute(value=ast.Name(id=owner), attr=name) if owner in names:
                 return self._attributes.get(name, SIZE if name in SIZES else LEAF)
+            case ast.Attribute(attr=name) if name in DTYPES:
+                return NOTHING
             case ast.Attribute(attr=name):
                 return self._attributes.get(name, Value(SYNONYMS.get(name, name)))
             case ast.Call():
@@ -327,12 +347,12 @@ class _Follower:
 
     def _read_number(self, value: object, node: ast.expr) -> Value:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return LEAF
+            return NOTHING
         if abs(value) > LARGEST_NUMBER:
-            return LEAF
+            return NOTHING
         if value not in COMMON_NUMBERS:
             self.features.append((f"{float(value):g}", node.lineno))
-        return LEAF._replace(number=value)
+        return NOTHING._replace(number=value)
 
     def _comprehend(self, node: ast.expr, names: dict[str, Value]) -> Value:
         first, *others = node.generators
@@ -385,14 +405,14 @@ class _Follower:
                 self._bind(owner, make_list(values), names)
                 return LEAF
             values.insert(0, self._evaluate(owner, names))
-        elif name in names and names[name].op != "x":  # another name of a function
+        elif name in names and names[name].op not in ("x", ""):  # another name of a function
             name = names[name].op
         if name in SIZES:
             return SIZE
         if name in TRANSPARENT and values:
             return values[0]
         if name in PLUMBING:
-            return next((value for value in values if value is not LEAF), LEAF)
+            return next((value for value in values if value.op not in ("x", "")), LEAF)
         return self._make(name, values, node)
 
     def _note_flags(self, node: ast.Call) -> None:
@@ -405,7 +425,8 @@ class _Follower:
         """The value of an operation; its features are written down."""
         op = SYNONYMS.get(op, op)
         if op in PIECES:
-            return take_piece(next((value for value in operands if value.op != "x"), LEAF), None)
+            whole = next((value for value in operands if value.op not in ("x", "")), LEAF)
+            return take_piece(whole, None)
         if op in COMPOSED and len(operands) >= COMPOSED[op].nbr_operands:
             return COMPOSED[op].write(lambda name, values: self._make(name, values, node), operands)
         if op == "matmul" and operands and operands[0].op == "concat":
@@ -416,13 +437,17 @@ class _Follower:
             op, operands = "mean", list(operands[0].terms)
         if op == "pow" and [operand.number for operand in operands[1:]] == [2]:
             op, operands = "square", operands[:1]
+        if op == "-" and len(operands) == 2 and operands[1].number is not None:
+            op = "+"
+        if op == "sum" and operands and operands[0].op == "list":
+            op, operands = "+", list(operands[0].terms) or operands
         value = combine(op, operands)
         found = [
             op,
             value.near,
             *(f"{op} < {operand.near}" for operand in operands if operand.operands),
         ]
-        found += [f"{op} < {operand.op}" for operand in operands if operand.op != "x"]
+        found += [f"{op} < {operand.op}" for operand in operands if operand.op not in ("x", "")]
         tags = sorted(operand.tag for operand in operands if operand.tag)
         if tags:
             found.append(f"{op} of {' and '.join(tags)}")

@@ -24,7 +24,7 @@ TELLING = 20.0
 """Surprise, in nats, from which a part counts fully."""
 LEAST_PARTS = 3
 """The average is taken over so many parts at least, so that one part alone is not enough."""
-ALIKE = 0.25
+ALIKE = 0.23
 """How alike two works are that are listed."""
 ALIKE_IN_SMALL_CLASS = 0.4
 """The same in a small class, which tells less of what is rare."""

@@ -30,7 +30,9 @@ class Value(NamedTuple):
 
 
 LEAF = Value("x")
-"""An input, a text, or anything else that is not followed."""
+"""An input, or anything else that is not followed."""
+NOTHING = Value("")
+"""A literal, a text or a type: what is often left to a default."""
 SIZE = Value("size")
 """The size of a value."""
 
@@ -60,7 +62,7 @@ def combine(op: str, operands: list[Value]) -> Value:
         operands = [
             term for value in operands for term in (value.terms if value.op == op else [value])
         ][:MAX_TERMS]
-    ops = [value.op for value in operands]
+    ops = [value.op for value in operands if value.op]
     if op in COMMUTATIVE:
         ops.sort()
     tags = [value.tag for value in operands if value.tag]

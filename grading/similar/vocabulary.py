@@ -47,6 +47,8 @@ SYNONYMS = {
     "sparse_categorical_crossentropy": "sparse_softmax_cross_entropy_with_logits",
 }
 """Other names of operations."""
+DTYPES = ("float32", "float64", "int32", "int64", "bool")
+"""Types of numbers."""
 SIZES = ("shape", "len", "size")
 """Ways to ask for a size."""
 PIECES = ("split", "unstack", "gather", "slice", "strided_slice", "item", "each", "Subscript")
