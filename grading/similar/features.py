@@ -405,14 +405,14 @@ class _Follower:
                 self._bind(owner, make_list(values), names)
                 return LEAF
             values.insert(0, self._evaluate(owner, names))
-        elif name in names and names[name].op not in ("x", ""):  # another name of a function
+        elif name in names and names[name].is_known:  # another name of a function
             name = names[name].op
         if name in SIZES:
             return SIZE
         if name in TRANSPARENT and values:
             return values[0]
         if name in PLUMBING:
-            return next((value for value in values if value.op not in ("x", "")), LEAF)
+            return next((value for value in values if value.is_known), LEAF)
         return self._make(name, values, node)
 
     def _note_flags(self, node: ast.Call) -> None:
@@ -425,7 +425,7 @@ class _Follower:
         """The value of an operation; its features are written down."""
         op = SYNONYMS.get(op, op)
         if op in PIECES:
-            whole = next((value for value in operands if value.op not in ("x", "")), LEAF)
+            whole = next((value for value in operands if value.is_known), LEAF)
             return take_piece(whole, None)
         if op in COMPOSED and len(operands) >= COMPOSED[op].nbr_operands:
             return COMPOSED[op].write(lambda name, values: self._make(name, values, node), operands)
@@ -447,7 +447,7 @@ class _Follower:
             value.near,
             *(f"{op} < {operand.near}" for operand in operands if operand.operands),
         ]
-        found += [f"{op} < {operand.op}" for operand in operands if operand.op not in ("x", "")]
+        found += [f"{op} < {operand.op}" for operand in operands if operand.is_known]
         tags = sorted(operand.tag for operand in operands if operand.tag)
         if tags:
             found.append(f"{op} of {' and '.join(tags)}")

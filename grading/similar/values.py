@@ -24,6 +24,11 @@ class Value(NamedTuple):
     number: float | None = None
 
     @property
+    def is_known(self) -> bool:
+        """Whether it is known what it comes from."""
+        return self.op not in (LEAF.op, NOTHING.op)
+
+    @property
     def near(self) -> str:
         """The operation with its operands."""
         return f"{self.op}({','.join(self.operands)})"[:200]
