@@ -73,9 +73,11 @@ def dask_executor(
 
     Raises:
         ExecutorError: If Dask is not installed or there is no scheduler at the address.
-        futures.BrokenExecutor: If a task lost worker after worker.
+        futures.BrokenExecutor: If a task lost worker after worker, or a worker is gone with what it
+            has finished.
     """
     try:
+        import dask
         from distributed import Client, KilledWorker
     except ModuleNotFoundError:
         raise ExecutorError("--scheduler needs Dask: pip install dask distributed") from None
@@ -86,15 +88,21 @@ def dask_executor(
             f"there is no Dask scheduler at {address} ({error}): start one with `dask scheduler`,"
             " and workers with `dask worker ADDRESS --nthreads 1`"
         ) from None
-    with client, tempfile.TemporaryDirectory(dir=scratch) as folder:
+    with (
+        client,
+        tempfile.TemporaryDirectory(dir=scratch) as folder,
+        dask.config.set({"distributed.comm.timeouts.connect": CONNECT_TIMEOUT}),
+    ):
         path = Path(folder, "rnn-sources.zip")
         with zipfile.ZipFile(path, "w") as archive:
             for name, file in sources.items():
                 archive.write(file, name)
-        client.upload_file(str(path))
         try:
+            client.upload_file(str(path))
             yield client.get_executor()
-        except KilledWorker as error:
+        except (KilledWorker, OSError) as error:
+            if getattr(error, "errno", None) is not None:  # the system's, as of a full disk
+                raise
             raise futures.BrokenExecutor(str(error)) from error
 
 

@@ -1,7 +1,6 @@
 """The losses by hand, clipping and the optimizers, the training loop."""
 
 import math
-import re
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 import main
 import train
 from data import PADDING
-from support.files import ROOT
 from tests import oracle
 from tests.regression import build_regression
 
@@ -277,15 +275,3 @@ def test_the_progress_bar_shows_loss_and_gradient_norm(sess, monkeypatch):
     for epoch, steps in zip(history, (shown[:3], shown[3:]), strict=True):
         assert np.mean([loss for _, loss, _ in steps]) == pytest.approx(epoch.train_loss)
         assert np.mean([norm for _, _, norm in steps]) == pytest.approx(epoch.gradient_norm)
-
-
-# --- all together -------------------------------------------------------------------------------
-
-
-def test_the_example_of_the_readme_learns(capsys):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    exec(compile(example, "README.md", "exec"), {})
-    losses = [float(line) for line in capsys.readouterr().out.split()]
-    assert len(losses) == 10
-    assert losses[-1] < losses[0]
