@@ -83,7 +83,6 @@ def build_ours(work: Work, nbr_towers: int | None = None) -> Step:
     import train
     from experiment.model import get_session_config
     from experiment.towers import Tower, build_towers
-    from experiment.unrolling import run_cell
     from rnn_cells import BasicRNNCell, MyLSTMCell, RNNOutputWrapper
 
     cell = {"basic": BasicRNNCell, "lstm": MyLSTMCell}[work.cell](work.n_inp, work.hidden)
@@ -91,7 +90,7 @@ def build_ours(work: Work, nbr_towers: int | None = None) -> Step:
     get_loss = train.get_loss_sin if work.n_inp == 1 else train.get_loss_memory
 
     def build_tower(x: Any, y: Any) -> Tower:
-        states, _ = run_cell(cell, cell.get_zero_state_for_inp(x), x, "static")
+        states, _ = cell(cell.get_zero_state_for_inp(x), x)
         outputs = readout(states)
         return Tower(outputs, get_loss(outputs, y))
 

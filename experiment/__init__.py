@@ -10,7 +10,7 @@
 
 `settings` and `folder` (the folder of a run, and what it leaves there) need no TensorFlow, so
 wrong usage is answered at once. `model` builds the graph: `unrolling` runs a cell over
-sequences of any length, in copied `blocks` or in a loop; `towers` spreads the batch over all cores;
-`copying` and `gradients` serve both. `checkpoints` keeps a training, epoch by epoch. `evaluation`
+sequences of any length; `towers` spreads the batch over all cores, with `copying` of the first
+tower and leaner `gradients`. `checkpoints` keeps a training, epoch by epoch. `evaluation`
 tests what was trained. `run` does all of it, from the settings to `result.json`.
 """

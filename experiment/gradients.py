@@ -31,8 +31,6 @@ def lean_products() -> AbstractContextManager:
 def get_gradients(
     ys: Sequence[tf.Tensor],
     xs: Sequence[tf.Tensor | tf.Variable],
-    grad_ys: Sequence[tf.Tensor] | None = None,
-    stop_gradients: Sequence[tf.Tensor] | None = None,
 ) -> list[tf.Tensor | None]:
     """What `tf.gradients` returns; a parameter's gradient is one product over all time steps.
 
@@ -42,7 +40,7 @@ def get_gradients(
     products = _Products(ys[0].graph)
     token = _products.set(products)
     try:
-        direct = tf.gradients(ys, xs, grad_ys, stop_gradients=stop_gradients)
+        direct = tf.gradients(ys, xs)
     finally:
         _products.reset(token)
     parameters = [w.deref() for w in products.factors]
@@ -142,6 +140,8 @@ def _get_product_gradients(operation: tf.Operation, gradient: tf.Tensor) -> list
 
 def _join_rows(matrices: list[tf.Tensor]) -> tf.Tensor:
     """The matrices one below the other."""
+    if len(matrices) == 1:
+        return matrices[0]
     shape = matrices[0].shape
     if shape.is_fully_defined() and all(matrix.shape == shape for matrix in matrices):
         # A stack can be shared with the one that the gradient of tf.unstack makes.

@@ -146,9 +146,9 @@ def _build(build: Callable, part: _Part) -> tuple[_Built, Template]:
 
 def _copy(built: _Built, template: Template, part: _Part) -> _Built:
     """A tower like another one, on another part of the batch."""
-    copy = template.copy("tower", part)
+    find = template.copy("tower", part)
     return _Built(
-        [copy.find(output) for output in built.outputs],
-        copy.find(built.loss),
-        [None if gradient is None else copy.find(gradient) for gradient in built.gradients],
+        [find(output) for output in built.outputs],
+        find(built.loss),
+        [None if gradient is None else find(gradient) for gradient in built.gradients],
     )

@@ -1,10 +1,9 @@
 """Running a cell over sequences of any length.
 
 A cell unrolls itself: its graph has one copy of its equations per time step. No graph runs faster,
-but building it takes time and keeping it takes memory. So `run_cell` has the cell build a few steps
-and copies these (see blocks.py). For long sequences it unrolls the cell over a few steps only, and
-a loop in the graph (`tf.while_loop`) goes over the sequence. Both call the cell as anyone would, so
-they serve every cell.
+but building it takes time and keeping it takes memory. For long sequences `run_cell` unrolls the
+cell over a few steps only, and a loop in the graph (`tf.while_loop`) goes over the sequence. The
+loop calls the cell as anyone would, so it serves every cell.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from experiment import blocks
 from rnn_cells.answers import AnswerError, find_fault, find_state_fault
 from rnn_cells.RNNCell import RNNCell
 
@@ -31,13 +29,13 @@ STEPS_PER_ITERATION = 5
 def run_cell(
     cell: RNNCell, state: NamedTuple, x: tf.Tensor, unroll: str = "auto"
 ) -> tuple[list[tf.Tensor], NamedTuple]:
-    """Runs a cell over an input: what `cell(state, x)` returns, but by copies or by a loop.
+    """Runs a cell over an input: what `cell(state, x)` returns, but perhaps by a loop.
 
     Args:
         cell: The cell.
         state: The state before the first step, a `state_type` of tensors [B, H].
         x: The input [B, T, I] of float32; T must be known.
-        unroll: "static" for an unrolled graph, "dynamic" for a loop, "auto" for a loop if T is
+        unroll: "static" for the cell's own graph, "dynamic" for a loop, "auto" for a loop if T is
             more than `LONGEST_STATIC`.
 
     Returns:
@@ -52,10 +50,8 @@ def run_cell(
         unroll = "static" if len_inp <= LONGEST_STATIC else "dynamic"
     if unroll not in ("auto", "static", "dynamic"):
         raise ValueError(f'unroll must be "auto", "static" or "dynamic", got {unroll!r}')
-    if len_inp is None:  # the cell refuses it
+    if unroll == "static" or len_inp is None:  # the cell refuses an unknown T
         return _call(cell, state, x)
-    if unroll == "static":
-        return blocks.unroll(lambda state, x: _call(cell, state, x), state, x)
 
     nbr_iterations, nbr_before = divmod(len_inp, STEPS_PER_ITERATION)
     outputs_before, state = _call(cell, state, x[:, :nbr_before]) if nbr_before else ([], state)

@@ -187,6 +187,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return runs[args.command](args)
     except ExplainedError as error:
         print(f"grading: error: {error}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        print(
+            f"grading: error: the package {error.name} is not installed here: python -m pip install"
+            " -r grading/requirements.txt, with the same Python",
+            file=sys.stderr,
+        )
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         print(f"grading: error: {error.strerror or error}{where}", file=sys.stderr)
@@ -303,6 +309,8 @@ def write(graded: Sequence[Graded], args: argparse.Namespace) -> None:
         )
     for what in written.idle:
         print(f"grading: warning: {overrides.FILE} changes nothing: {what}", file=sys.stderr)
+    if written.nbr_decided:
+        print(f"grading: {written.nbr_decided} decided by {overrides.FILE}", file=sys.stderr)
     print(written.table)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from grading.classroom.grade import Task, grade
 from grading.classroom.result import GRADED
-from grading.engine.course import PATH
+from grading.engine.course import COURSE, PATH
 from grading.engine.parts import PARTS, TOTAL
 from grading.engine.submission import Submission, read_folder
 from grading.engine.verdict import get_points, get_reasons
@@ -50,7 +50,8 @@ def check_settings() -> str:
         raise CheckError(
             "expected.json does not fit these settings: run python -m grading.private.expected"
         )
-    return f"{len(PARTS)} parts, {TOTAL:g} points"
+    deadline = f"deadline {COURSE.late.describe()}" if COURSE.late else "no deadline"
+    return f"{len(PARTS)} parts, {TOTAL:g} points, {deadline}"
 
 
 def check_shut_away() -> str:

@@ -20,6 +20,7 @@ from grading.classroom.groups import Group, find_groups
 from grading.classroom.sources import find_suspects
 from grading.engine.parts import BASIC
 from grading.engine.submission import explain_missing
+from grading.handout.regions import BEGIN, END
 from tests.corpus.packing import SOLVED
 from tests.corpus.right import RIGHT
 
@@ -374,6 +375,7 @@ SUSPECTS = {
     "tf.import_graph_def(graph)": "uses import_graph_def (a graph that is built elsewhere)",
     "tf.keras.layers.LSTMCell(3)": "uses LSTMCell (a library's cells)",
     "from keras.layers import LSTM": "uses LSTM",
+    "def f():\n    ### BEGIN SOLUTION\n    0": "has marks of the course's solution",
     "\n\nexec('1')": "uses exec (code that is made from text): look at train.py, line 3",
 }
 
@@ -386,7 +388,13 @@ def test_code_that_may_forge_what_build_remarks_is_shown_to_the_teacher(code):
 
 
 def test_honest_code_is_not_flagged():
-    sources = [entry.get_files() for entry in RIGHT]
+    sources = [
+        {
+            file: source.replace(BEGIN.encode(), b"").replace(END.encode(), b"")
+            for file, source in entry.get_files().items()
+        }
+        for entry in RIGHT
+    ]
     assert [find_suspects(files) for files in sources] == [[]] * len(sources)
     plain = b"# inspect the modules, compile them\nre.compile('a')\nmodel.eval()\nmodules = 'gc?'\n"
     assert find_suspects({"train.py": plain}) == []

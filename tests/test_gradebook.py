@@ -28,6 +28,7 @@ from grading.gradebook import edits, feedback, gradebook, late, overrides, overv
 from grading.gradebook.decisions import decide
 from grading.gradebook.tables import Form, TableError
 from support.files import ROOT
+from tests.corpus.entries import read_reference
 
 REASON = "the <b>loss</b> of `x_y` should be 0.25; it is *0.5*"
 
@@ -233,6 +234,7 @@ def test_any_text_is_a_time_or_none(text):
     ("time", "rule", "days", "cost"),
     [
         ("2018-01-15 23:59", RULE, 0, 0),
+        ("2018-01-15 23:59:59", RULE, 0, 0),  # the minute of the deadline
         ("2018-01-16 00:00", RULE, 1, 1.5),
         ("2018-01-16 23:59", RULE, 1, 1.5),
         ("2018-01-17 00:00", RULE, 2, 3),
@@ -249,9 +251,24 @@ def test_what_a_late_day_costs(time, rule, days, cost, tmp_path):
     assert sum(entry.get_points().values()) == 10
     assert (entry.lateness.days, entry.get_deduction()) == (days, cost)
     assert entry.get_total() == 10 - cost
-    assert entry.lateness.source == "times.csv"
+    assert entry.lateness.source == "the list of times"
     assert other.lateness is None
     assert other.get_total() == 15
+
+
+def test_who_is_not_in_the_list_of_times_is_flagged_and_loses_nothing(tmp_path):
+    """Not even if the file's date is late: that is the time of a download."""
+    book = write_book(tmp_path / "book", times="Matrikelnummer;Abgabezeit\n11111;2018-01-15 9:00\n")
+    late_file = [entry._replace(handed_in=4e9) for entry in CLASS]
+    present, missing = decide(late_file, book, RULE)
+    assert (present.lateness.days, missing.lateness) == (0, None)
+    assert missing.get_total() == 15
+    assert not any("times.csv" in flag for flag in present.get_flags())
+    assert any("times.csv has no time of this group" in flag for flag in missing.get_flags())
+    (book / "overrides.csv").write_text("Gruppe;Teil;Punkte;Grund\n55555;late;1,5;seen by hand\n")
+    _, decided = decide(late_file, book, RULE)
+    assert decided.get_total() == 13.5
+    assert not any("times.csv" in flag for flag in decided.get_flags())
 
 
 def test_a_group_is_as_late_as_its_latest_member(tmp_path):
@@ -273,11 +290,11 @@ def test_without_times_the_files_date_counts_and_this_is_said(tmp_path):
     noted = Graded.from_record(json.loads(json.dumps(noted.to_record())))
     (decided,) = decide([noted], tmp_path, RULE)
     assert decided.lateness == Lateness(
-        "2018-01-16 21:00",
+        "2018-01-16 21:00 CET",
         "the file's date",
         days=1,
         points=1.5,
-        rule="1 day late, the deadline was 2018-01-15 23:59; each costs 1.5 points",
+        rule="1 day late, the deadline was 2018-01-15 23:59 CET; each costs 1.5 points",
     )
 
 
@@ -291,7 +308,7 @@ def test_what_lateness_costs_is_shown_and_part_of_nothing_else(tmp_path, monkeyp
     assert row["flags"] == ""
     text = (book / "feedback" / "44444_55555_66666.txt").read_text()
     assert text.startswith("Group 44444_55555_66666: 12 of 15 points\n")
-    assert "2018-01-17 10:05 (by times.csv)" in text
+    assert "2018-01-17 10:05 CET (by the list of times)" in text
     assert "Late: −3 points (2 days late" in text
     assert "Late:" not in (book / "feedback" / "11111_22222_33333.txt").read_text()
     result = json.loads((book / "results" / "44444_55555_66666.json").read_text())
@@ -352,8 +369,8 @@ def test_the_rule_stands_in_the_courses_settings(tmp_path):
         ("percent_a_day = 10", "percent_a_day = -1", "percent_a_day must be a number from 0"),
         ("percent_a_day", "points_a_day = 1\npercent_a_day", "choose one of them"),
         ("percent_a_day = 10", "grace_days = 1.5", "grace_days must be a whole number from 0"),
-        ("percent_a_day", "percent_an_hour", "a setting is missing or unknown"),
-        ("deadline = 2018-01-15 23:59:00", "", "a setting is missing or unknown"),
+        ("percent_a_day", "percent_an_hour", "no setting 'percent_an_hour', only deadline"),
+        ("deadline = 2018-01-15 23:59:00", "", "deadline is missing"),
     ],
 )
 def test_an_impossible_rule_is_refused_in_a_line(old, new, reason, tmp_path):
@@ -432,6 +449,21 @@ def test_the_code_is_shown_beside_its_reasons(tmp_path):
     assert page.count('<a href="#d">') == 1
     assert '<i id="d">    def __call__' in page
     assert "(a)" not in shown.text  # BasicRNNCell.py is not there
+
+
+def test_each_part_leads_to_the_function_of_its_own_file(tmp_path):
+    folder = tmp_path / "book" / CODE / "11111_22222_33333"
+    for file, source in read_reference().items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(source)
+    page = (write_book(tmp_path / "book") / CODE / "11111_22222_33333.html").read_text()
+    found = re.findall(r'<i id="(.)">\s*(?:def )?(\w+)', page)
+    assert sorted(letter for letter, _ in found) == list(PARTS)
+    assert all(PARTS[letter].where.rpartition(".")[2] == name for letter, name in found)
+    sections = page.split("<h2>")[1:]
+    for section in sections:
+        file = section.partition("<")[0]
+        assert {PARTS[letter].file for letter in re.findall(r'<i id="(.)">', section)} == {file}
 
 
 def test_a_page_of_code_is_bounded_whatever_is_in_it(tmp_path):
@@ -526,8 +558,9 @@ def test_a_decision_that_changes_nothing_is_said(tmp_path, capsys):
     )
     capsys.readouterr()
     assert command_line(["report", str(book)]) == 0
-    (warning,) = capsys.readouterr().err.splitlines()
+    warning, summary = capsys.readouterr().err.splitlines()
     assert "overrides.csv changes nothing: (a) of 11111_22222_33333 has 1 without it" in warning
+    assert summary == "grading: 2 decided by overrides.csv"
 
 
 def test_feedback_says_which_criterion_of_a_part_cost_what():

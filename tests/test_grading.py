@@ -366,7 +366,7 @@ def test_what_is_handed_in_is_looked_at_and_packed(solved_handout):
     process = run_python("-m", "handin", *arguments, cwd=solved_handout)
     assert (process.returncode, process.stderr) == (0, "")
     lines = process.stdout.splitlines()
-    assert lines[7] == "(g) 0/1  loss of the memory task  not solved yet: part (g)"
+    assert lines[7] == "(g) 0/1  loss of the memory task: not solved yet: part (g)"
     named = ["answers.pdf", "sin-lstm-inside.png", "memory-lstm-inside.png"]
     assert lines[-3:] == [
         "    14/15  by the public tests",

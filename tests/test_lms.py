@@ -107,7 +107,9 @@ def test_moodles_worksheet_comes_back_filled_in(language, book, tmp_path, capsys
     ]
     warnings = capsys.readouterr().err
     assert "33333, 55555, 66666, 88888: not in sheet.csv" in warnings
-    assert "Zoë O'Hara: in sheet.csv and in no group: they handed in nothing" in warnings
+    assert (
+        "Zoë O'Hara (sheet.csv, line 5): in sheet.csv and in no group: they handed in" in warnings
+    )
     assert "77777, 88888: without points yet" in warnings
 
 

@@ -14,7 +14,13 @@ from grading.similar import features
 from grading.similar.features import Feature, Given, list_features, read_given
 from grading.similar.pairs import LEAST_PARTS, TELLING, find_pairs
 from support.files import ROOT
-from tests.corpus.copies import list_styles, make_originals, measure_alike, read_course
+from tests.corpus.copies import (
+    list_styles,
+    make_originals,
+    measure_alike,
+    read_course,
+    remove_marks,
+)
 from tests.corpus.disguise import disguise
 from tests.corpus.packing import pack_folder
 from tests.corpus.right import RIGHT
@@ -265,6 +271,15 @@ def test_the_same_file_is_told_but_not_that_of_the_handout(tmp_path, capsys):
     assert not any("train.py" in line for line in told)
     page = (tmp_path / "similar.html").read_text()
     assert f"<li>{LSTM}: 11111, 22222</li>" in page
+
+
+def test_the_courses_solution_is_told_even_without_its_marks(tmp_path, capsys):
+    (copied, other) = make_originals(random.Random(1))
+    copied["train.py"] = remove_marks("train.py", (ROOT / "train.py").read_text()).encode()
+    pack_folder(copied)(tmp_path / CODE, "11111")
+    pack_folder(other)(tmp_path / CODE, "22222")
+    assert command_line(["similar", str(tmp_path)]) == 0
+    assert "the same train.py: 11111, the course's solution\n" in capsys.readouterr().out
 
 
 def test_a_gradebook_without_code_is_refused_in_a_line(tmp_path, capsys):

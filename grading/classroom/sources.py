@@ -8,6 +8,7 @@ and whoever wants to can hide a name from this list.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 
 MODULES = {
@@ -33,6 +34,8 @@ CELLS = {
     **dict.fromkeys(("import_graph_def", "import_meta_graph"), "a graph that is built elsewhere"),
 }
 """Attributes and what is imported, of which nobody can tell who built it. A text may be so."""
+MARK = re.compile(rb"^\s*### (BEGIN|END) SOLUTION", re.MULTILINE)
+"""What stands around the course's solution, and nowhere in the handout."""
 CALLS = dict.fromkeys(("exec", "eval", "compile", "__import__"), "code that is made from text")
 """Functions, and what they run."""
 
@@ -41,6 +44,9 @@ def find_suspects(files: Mapping[str, bytes]) -> list[str]:
     """A flag for each kind of such names, with the place where the first one stands."""
     flags: dict[str, str] = {}
     for file, source in files.items():
+        if mark := MARK.search(source):
+            line = source[: mark.start()].count(b"\n") + 1
+            flags["solution"] = f"has marks of the course's solution: look at {file}, line {line}"
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,6 +52,23 @@ class LateRule(NamedTuple):
     grace_days: int = 0
     latest_days: int | None = None
 
+    def describe(self) -> str:
+        """The deadline and what lateness costs."""
+        free = f" after {self.grace_days} free" if self.grace_days else ""
+        parts = [self.show(self.deadline), f"each day{free} costs {self.show_cost()}"]
+        if self.latest_days is not None:
+            parts.append(f"nothing counts after {self.latest_days} days")
+        return "; ".join(parts)
+
+    def show(self, time: datetime) -> str:
+        return time.astimezone(ZoneInfo(self.timezone)).strftime("%Y-%m-%d %H:%M %Z")
+
+    def show_cost(self) -> str:
+        """What a day costs."""
+        if self.percent_a_day:
+            return f"{self.percent_a_day:g} % of the points"
+        return f"{self.points_a_day:g} points"
+
 
 class Course(NamedTuple):
     """What a course may change; the fields are those of `course.toml`."""
@@ -89,6 +107,10 @@ def read(path: Path = PATH) -> Course:
         points = dict(settings.pop("points"))
         late = settings.pop("late", None)
         flat = {name: value for table in settings.values() for name, value in table.items()}
+        named = {*Course._fields} - {"late", "total", "points"}
+        _check_names("", flat, named, named)
+        if late is not None:
+            _check_names("[late] ", late, LateRule._fields, ("deadline", "timezone"))
         course = Course(
             **{name: tuple(v) if isinstance(v, list) else v for name, v in flat.items()},
             total=points.pop("total"),
@@ -98,10 +120,23 @@ def read(path: Path = PATH) -> Course:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CourseError(f"{path.name}: {error}") from None
     except (KeyError, TypeError, AttributeError) as error:
-        raise CourseError(f"{path.name}: a setting is missing or unknown ({error})") from None
+        raise CourseError(f"{path.name}: a setting is missing or misplaced ({error})") from None
     for problem in _find_problems(course):
         raise CourseError(f"{path.name}: {problem}")
     return course
+
+
+def _check_names(
+    table: str, settings: Collection[str], known: Collection[str], needed: Iterable[str]
+) -> None:
+    for name in settings:
+        if name not in known:
+            raise CourseError(
+                f"{PATH.name}: {table}there is no setting {name!r}, only {', '.join(sorted(known))}"
+            )
+    for name in needed:
+        if name not in settings:
+            raise CourseError(f"{PATH.name}: {table}{name} is missing")
 
 
 def _find_problems(course: Course) -> list[str]:

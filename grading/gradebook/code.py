@@ -65,7 +65,8 @@ def show_lines(source: str) -> Shown:
 def _show(file: str, source: str, parts: Mapping[str, Any], name: str) -> dict[str, Any]:
     shown = show_lines(source)
     lines = source.split("\n", len(shown.lines))[: len(shown.lines)]
-    anchors = {_find_line(PARTS[part].where, lines): part for part in PARTS if part in parts}
+    own = [part for part in parts if PARTS[part].file == file]
+    anchors = {_find_line(PARTS[part].where, lines): part for part in own}
     marked = [
         f'<i id="{anchors[number]}">{line}</i>' if number in anchors else f"<i>{line}</i>"
         for number, line in enumerate(shown.lines)
@@ -75,7 +76,7 @@ def _show(file: str, source: str, parts: Mapping[str, Any], name: str) -> dict[s
         "code": "\n".join(marked),
         "is_cut": shown.is_cut,
         "raw": f"{name}/{file}",
-        "parts": [parts[part] for part in parts if PARTS[part].file == file],
+        "parts": [parts[part] for part in own],
     }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from grading.classroom.graded import Graded
+from grading.classroom.graded import LATE, Graded
 from grading.engine.course import COURSE, LateRule
-from grading.gradebook.late import find_lateness, read_times
+from grading.gradebook.late import NO_TIME_KNOWN, find_lateness, read_times
 from grading.gradebook.overrides import read_overrides
 
 
@@ -50,4 +50,10 @@ def decide(
     if rule is None:
         return decided
     times = read_times(folder, rule)
-    return [entry._replace(lateness=find_lateness(entry, times, rule)) for entry in decided]
+    timed = [entry._replace(lateness=find_lateness(entry, times, rule)) for entry in decided]
+    return [
+        entry._replace(group=entry.group._replace(flags=(*entry.group.flags, NO_TIME_KNOWN)))
+        if times is not None and entry.lateness is None and LATE not in entry.overrides
+        else entry
+        for entry in timed
+    ]

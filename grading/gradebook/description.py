@@ -64,7 +64,7 @@ def _describe_part(entry: Graded, letter: str) -> ShownPart:
         decision = f"corrected by hand, {override.points:g}{before}: {override.reason}"
     return ShownPart(
         letter=letter,
-        title=part.title if override else part.title + _describe_criteria(entry, letter),
+        title=part.title + _describe_criteria(entry, letter),
         points=f"{entry.get_points()[letter]:g}/{part.points:g}",
         why=entry.get_reasons(letter) or entry.get_notes(letter),
         decision=decision,

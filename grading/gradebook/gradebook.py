@@ -37,6 +37,8 @@ class Written(NamedTuple):
     """The files that somebody had changed; they were moved to `edits.EDITED`."""
     idle: list[str]
     """The decisions that change nothing, in words."""
+    nbr_decided: int
+    """How many decisions there are."""
 
 
 def write_gradebook(graded: Iterable[Graded], folder: Path, form: Form = COURSES) -> Written:
@@ -74,7 +76,8 @@ def write_gradebook(graded: Iterable[Graded], folder: Path, form: Form = COURSES
         for part, override in entry.overrides.items()
         if entry.get_judged_points().get(part) == override.points
     ]
-    return Written(folder / "gradebook.csv", edited, idle)
+    nbr_decided = sum(len(entry.overrides) for entry in graded)
+    return Written(folder / "gradebook.csv", edited, idle, nbr_decided)
 
 
 def read_class(folder: Path) -> list[Graded]:

@@ -1,8 +1,9 @@
 """Late days: when a group handed in, and what that costs.
 
 The rule stands in `course.toml`. The times come from `times.csv` beside the gradebook, a table that
-an LMS has exported or that people wrote. A group that is not in there has handed in when its file
-was last changed, and the gradebook says which of the two it was.
+an LMS has exported or that people wrote. Who is not in there is flagged, and loses nothing. Without
+such a table, a group has handed in when its file was last changed. The gradebook says which of the
+two it was.
 """
 
 from __future__ import annotations
@@ -28,13 +29,17 @@ NUMBER_COLUMNS = (
 """How the column of students' numbers is called: here, in Moodle, in Gradescope, in Canvas."""
 TIME_COLUMNS = (
     *("time", "handed in", "Last modified (submission)", "Zuletzt geändert (Abgabe)"),
+    *("Zeit", "Zeitpunkt", "Abgabezeit", "Abgabezeitpunkt", "Abgegeben"),
     *("Submission Time", "Submitted At", "submitted_at"),
 )
 """How the column of times is called."""
 NO_TIME = ("", "-", "–")
 """What stands there if nothing was handed in."""
-SHOWN = "%Y-%m-%d %H:%M"
-"""How times are shown."""
+NO_TIME_KNOWN = (
+    f"{FILE} has no time of this group: it counts as in time; add a row of one of its numbers, or"
+    " decide `late` by hand"
+)
+"""The flag of a group that is not in the table."""
 GERMAN_MONTHS = (
     *("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August"),
     *("September", "Oktober", "November", "Dezember"),
@@ -47,15 +52,17 @@ def note_times(graded: Iterable[Graded]) -> list[Graded]:
     return [entry._replace(handed_in=entry.group.path.lstat().st_mtime) for entry in graded]
 
 
-def read_times(folder: Path, rule: LateRule) -> dict[str, datetime]:
-    """The times of `times.csv`, by student's number; none if there is no file.
+def read_times(folder: Path, rule: LateRule) -> dict[str, datetime] | None:
+    """The times of `times.csv`, by student's number; None if there is no file.
 
     Raises:
         TableError: If the columns are not known, or a time cannot be read.
     """
     path = folder / FILE
+    if not path.exists():
+        return None
     times: dict[str, datetime] = {}
-    for row in read_table(path) if path.exists() else []:
+    for row in read_table(path):
         number = find_column(row.cells, NUMBER_COLUMNS)
         time = find_column(row.cells, TIME_COLUMNS)
         if number is None or time is None:
@@ -87,6 +94,7 @@ def read_time(text: str, zone: tzinfo) -> datetime | None:
     try:
         if re.match(r"\d{4}-\d\d-\d\d", text):
             plain = re.sub(r"\s+(UTC|Z|[+-]\d\d:?\d\d)$", r"\1", text).replace("UTC", "Z")
+            plain = re.sub(r"[ T](\d:)", r" 0\1", plain)
             time = parser.isoparse(plain)
         elif re.match(r"\d{1,2}\.\d{1,2}\.\d{4}", text) or re.search(r"[^\W\d_]{3,}", text):
             time = parser.parse(text, dayfirst=True, parserinfo=_make_parserinfo())
@@ -119,21 +127,26 @@ LATEST_DATE = datetime(9999, 1, 1, tzinfo=timezone.utc).timestamp()
 """A file may have a date after all that `datetime` knows."""
 
 
-def find_lateness(entry: Graded, times: Mapping[str, datetime], rule: LateRule) -> Lateness | None:
-    """When a group handed in, and what that costs; None if nobody knows the time."""
-    of_members = [times[number] for number in entry.group.numbers if number in times]
+def find_lateness(
+    entry: Graded, times: Mapping[str, datetime] | None, rule: LateRule
+) -> Lateness | None:
+    """When a group handed in, and what that costs; None if nobody knows the time.
+
+    Seconds do not count: the minute of the deadline is still in time.
+    """
+    of_members = [times[number] for number in entry.group.numbers if number in (times or {})]
     if of_members:
-        time, source = max(of_members), FILE
-    elif entry.handed_in is not None:
+        time, source = max(of_members), "the list of times"
+    elif times is None and entry.handed_in is not None:
         date = min(entry.handed_in, LATEST_DATE)
         time, source = datetime.fromtimestamp(date, timezone.utc), "the file's date"
     else:
         return None
-    zone = ZoneInfo(rule.timezone)
-    days = max(0, math.ceil((time - rule.deadline).total_seconds() / 86400))
+    minutes = (time - rule.deadline).total_seconds() // 60
+    days = max(0, math.ceil(minutes / (24 * 60)))
     earned = sum(entry.get_points().values())
     return Lateness(
-        time=time.astimezone(zone).strftime(SHOWN),
+        time=rule.show(time),
         source=source,
         days=days,
         points=_get_cost(days, earned, rule),
@@ -152,17 +165,11 @@ def _get_cost(days: int, earned: float, rule: LateRule) -> float:
 def _explain(days: int, rule: LateRule) -> str:
     if days == 0:
         return ""
-    deadline = rule.deadline.astimezone(ZoneInfo(rule.timezone)).strftime(SHOWN)
-    parts = [f"{days} day{'s' * (days > 1)} late, the deadline was {deadline}"]
+    parts = [f"{days} day{'s' * (days > 1)} late, the deadline was {rule.show(rule.deadline)}"]
     if rule.latest_days is not None and days > rule.latest_days:
         parts.append(f"nothing counts after {rule.latest_days} days")
     else:
         if rule.grace_days:
             parts.append(f"{rule.grace_days} of them free")
-        a_day = (
-            f"{rule.percent_a_day:g} % of the points"
-            if rule.percent_a_day
-            else f"{rule.points_a_day:g} points"
-        )
-        parts.append(f"each costs {a_day}")
+        parts.append(f"each costs {rule.show_cost()}")
     return "; ".join(parts)

@@ -25,6 +25,8 @@ FILE = "overrides.csv"
 """The table of decisions."""
 COLUMNS = ("group", "part", "points", "reason")
 """Its columns."""
+GERMAN_COLUMNS = ("Gruppe", "Teil", "Punkte", "Grund")
+"""The same; a table may have these."""
 LONGEST_REASON = 1000
 """Characters of a reason."""
 
@@ -53,7 +55,8 @@ def read_overrides(folder: Path, names: Collection[str]) -> Overrides:
     mistakes: list[str] = []
     found: dict[str, dict[str, Override]] = defaultdict(dict)
     unclear: dict[str, list[str]] = defaultdict(list)
-    for row in read_table(path, COLUMNS) if path.exists() else []:
+    german = {name.casefold(): column for name, column in zip(GERMAN_COLUMNS, COLUMNS, strict=True)}
+    for row in read_table(path, COLUMNS, german) if path.exists() else []:
         try:
             group, part, override = _read_row(row, names)
             if part in found[group]:

@@ -91,9 +91,10 @@ def _count_criteria(
 
 
 def _count_reasons(graded: Sequence[Graded]) -> list[tuple[tuple[str, str], int]]:
-    """The most frequent reasons, by part; numbers in them do not count."""
+    """The most frequent reasons, by part; numbers in them do not count, nor how many there are."""
+    number = r"(?<![\w.])-?\d+(\.\d+)?(e-?\d+)?\b"
     counts = Counter(
-        (letter, re.sub(r"(?<![\w.])-?\d+(\.\d+)?(e-?\d+)?\b", "…", reasons[0]))
+        (letter, re.sub(rf"{number}(?:, {number})*", "…", reasons[0]))
         for entry in graded
         for letter in PARTS
         if (reasons := entry.get_reasons(letter))

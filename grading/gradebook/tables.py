@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from grading.engine.course import COMMA, COURSE
@@ -47,13 +48,16 @@ class Row(NamedTuple):
         return TableError(f"{self.where}: {what}")
 
 
-def read_table(path: Path, columns: Sequence[str] = ()) -> list[Row]:
+def read_table(
+    path: Path, columns: Sequence[str] = (), also_called: Mapping[str, str] = MappingProxyType({})
+) -> list[Row]:
     """Reads a table with one line of headers; empty rows are left out.
 
     Args:
         path: UTF-8, or as Excel writes it: UTF-16, or in the code page of Western Europe. Commas,
             semicolons or tabs separate the cells.
         columns: Those that there must be.
+        also_called: Other names of columns, in small letters, and what they are called here.
 
     Raises:
         TableError: If a column is missing, or a row has too many cells.
@@ -70,7 +74,7 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> list[Row]:
             cells = [cell.strip() for cell in cells]
             where = f"{path.name}, line {reader.line_num}"
             if not header:
-                header = cells
+                header = [also_called.get(cell.casefold(), cell) for cell in cells]
                 if missing := [column for column in columns if column not in header]:
                     raise TableError(
                         f"{path.name} has no column {missing[0]}: its first line must be"

@@ -108,7 +108,7 @@ def make_students_version(file: str, source: str) -> str:
 
 
 def make_readme(course: Course) -> str:
-    """The students' README, with the course's points and norm."""
+    """The students' README, with the course's points, norm and deadline."""
     template = (STUDENT_FILES / "README.md.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
     points = {letter: sum(criteria.values()) for letter, criteria in course.points.items()}
@@ -117,6 +117,7 @@ def make_readme(course: Course) -> str:
         total=f"{course.total:g}",
         clip_norm=f"{course.clip_norm:g}",
         members=f"{course.members[0]} to {course.members[1]}",
+        deadline=course.late.describe() if course.late else "",
     )
 
 

@@ -15,21 +15,29 @@ from grading.engine.submission import read_folder
 from grading.gradebook.code import show_lines
 from grading.gradebook.pages import render
 from grading.handout.handout import make_students_version
+from grading.handout.regions import BEGIN, END
 from grading.similar.features import Features, list_features, read_given
 from grading.similar.pairs import Pair, find_pairs
 from support.files import ROOT, replacing
 
 PAGE = "similar.html"
 """The page, in the gradebook's folder."""
+MARKS = (BEGIN.encode(), END.encode())
+"""Lines that do not count."""
 MOST_PAIRS = 50
 """How many pairs the page shows."""
 
 
+SOLUTION = "the course's solution"
+"""Who handed it out, among the owners of a file."""
+
+
 class SameFile(NamedTuple):
-    """A file that several groups handed in, but for blanks and ends of lines."""
+    """A file that several have, but for blanks and ends of lines."""
 
     name: str
     groups: list[str]
+    """The groups, or `SOLUTION`."""
 
 
 def compare_class(
@@ -58,21 +66,24 @@ def compare_class(
         name: list_features(files, given)
         for name, files in tqdm(codes.items(), unit=" submissions", disable=None)
     }
-    pairs, same = find_pairs(works, least), find_same_files(codes, blank)
+    pairs, same = find_pairs(works, least), find_same_files(codes, blank, solution)
     with replacing(folder / PAGE) as path:
         path.write_text(make_page(pairs, same, works, codes), encoding="utf-8")
     return pairs, same, folder / PAGE
 
 
 def find_same_files(
-    codes: Mapping[str, Mapping[str, bytes]], blank: Mapping[str, str]
+    codes: Mapping[str, Mapping[str, bytes]], blank: Mapping[str, str], solution: Mapping[str, str]
 ) -> list[SameFile]:
-    """The files that several groups handed in, except as the handout has them."""
+    """The files that several have, except as the handout has them."""
     owners: dict[tuple[str, bytes], list[str]] = defaultdict(list)
-    for name, files in codes.items():
+    given = {file: source.encode() for file, source in solution.items()}
+    for name, files in [*codes.items(), (SOLUTION, given)]:
         for file in SUBMITTED_FILES:
-            content = b"\n".join(files.get(file, b"").split()).strip()
-            if content and content != b"\n".join(blank[file].encode().split()):
+            lines = files.get(file, b"").splitlines()
+            unmarked = b" ".join(line for line in lines if line.strip() not in MARKS)
+            content = b" ".join(unmarked.split())
+            if content and content != b" ".join(blank[file].encode().split()):
                 owners[file, content].append(name)
     same = [SameFile(file, names) for (file, _), names in owners.items() if len(names) > 1]
     return sorted(same, key=lambda file: (file.groups, file.name))

@@ -65,7 +65,7 @@ def make_originals(rng: random.Random) -> list[dict[str, bytes]]:
             for edit in entry.edits:
                 edit(files)
     return [
-        {name: _without_marks(name, source).encode() for name, source in files.items()}
+        {name: remove_marks(name, source).encode() for name, source in files.items()}
         for files in both
     ]
 
@@ -75,7 +75,7 @@ def make_original(seed: int) -> dict[str, bytes]:
     return make_originals(random.Random(seed))[0]
 
 
-def _without_marks(name: str, source: str) -> str:
+def remove_marks(name: str, source: str) -> str:
     """A source without the marks of its solution regions."""
     marks = {n for region in find_regions(source, name) for n in (region.begin, region.end)}
     lines = [line for n, line in enumerate(source.splitlines()) if n not in marks]

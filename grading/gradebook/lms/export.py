@@ -63,8 +63,10 @@ def export(folder: Path, request: Request) -> Exported:
     files, found, strangers = WRITERS[request.lms](graded, members, request)
     paths = []
     (folder / FOLDER).mkdir(exist_ok=True)
+    removed = []
     for old in (folder / FOLDER).glob(f"{request.lms}-*"):  # of another table, with other points
         old.unlink()
+        removed += [old.name] * (old.name not in files)
     for name, content in files.items():
         paths.append(folder / FOLDER / name)
         with replacing(paths[-1]) as path:
@@ -75,11 +77,15 @@ def export(folder: Path, request: Request) -> Exported:
     table = request.table.name if request.table else ""
     remarks = [
         (lost, f"not in {table}"),
-        (strangers, f"in {table} and in no group: they handed in nothing"),
+        (
+            strangers,
+            f"in {table} and in no group: they handed in nothing, or under another number",
+        ),
         (without, "without points yet"),
         (nameless, "of unknown members: their names have no numbers"),
     ]
     told = [f"{_list(names)}: {what}" for names, what in remarks if names]
+    told += [f"{_list(removed)}: of an earlier export, and removed"] if removed else []
     told += [
         f"{number} is in {' and in '.join(groups)}, and was left out: take one of them out of the"
         " class, and grade again"

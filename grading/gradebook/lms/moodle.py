@@ -61,10 +61,10 @@ class Worksheet(NamedTuple):
         return find_participant(row.cells[self.columns["identifier"]])
 
     def list_strangers(self) -> set[str]:
-        """The participants whom no group has, by name."""
+        """The participants whom no group has, by name, with the line."""
         column = self.columns["name"] or self.columns["identifier"]
         return {
-            row.cells[column]
+            f"{row.cells[column]} ({row.where})"
             for row in self.rows
             if self.get_participant(row) not in self.number_of
         }
@@ -130,7 +130,10 @@ def fill_in(worksheet: Worksheet, members: Members) -> str:
 def make_comment(entry: Graded) -> str:
     """The points of all parts in a line; it holds nothing that was handed in."""
     points = entry.get_points()
-    parts = [f"({part}) {points[part]:g}/{PARTS[part].points:g}" for part in PARTS]
+    parts = [
+        f"({part}) {points[part]:g}/{PARTS[part].points:g}" + " by hand" * (part in entry.overrides)
+        for part in PARTS
+    ]
     late = entry.get_deduction()
     parts += [f"late −{late:g}"] if late else []
     return ", ".join(parts) + "."
