@@ -15,7 +15,6 @@ This file relies on TensorFlow's inside only for the two gradients that it regis
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any
@@ -28,19 +27,16 @@ def lean_products() -> AbstractContextManager:
     return tf.get_default_graph().gradient_override_map({"MatMul": "LeanProduct"})
 
 
-def get_gradients(
-    ys: Sequence[tf.Tensor],
-    xs: Sequence[tf.Tensor | tf.Variable],
-) -> list[tf.Tensor | None]:
+def get_gradients(loss: tf.Tensor, variables: list[tf.Variable]) -> list[tf.Tensor | None]:
     """What `tf.gradients` returns; a parameter's gradient is one product over all time steps.
 
     A parameter depends on variables and constants alone, as a block of a variable's rows does. Its
     products must have been made within `lean_products`.
     """
-    products = _Products(ys[0].graph)
+    products = _Products(loss.graph)
     token = _products.set(products)
     try:
-        direct = tf.gradients(ys, xs)
+        direct = tf.gradients(loss, variables)
     finally:
         _products.reset(token)
     parameters = [w.deref() for w in products.factors]
@@ -48,9 +44,7 @@ def get_gradients(
         tf.matmul(*map(_join_rows, zip(*factors, strict=True)), transpose_a=True)
         for factors in products.factors.values()
     ]
-    if not parameters:
-        return direct
-    through = tf.gradients(parameters, xs, of_parameters)
+    through = tf.gradients(parameters, variables, of_parameters)
     return [
         tf.add_n(parts) if (parts := [part for part in pair if part is not None]) else None
         for pair in zip(direct, through, strict=True)
@@ -58,35 +52,30 @@ def get_gradients(
 
 
 def with_gradients(
-    tensors: Sequence[tf.Tensor],
-    inputs: Sequence[tf.Tensor],
-    get: Callable[..., Sequence[tf.Tensor | None]],
-) -> list[tf.Tensor]:
-    """The same tensors, with given gradients by some inputs, and none by all else.
-
-    Args:
-        tensors: What is differentiated.
-        inputs: By what.
-        get: Returns the inputs' gradients. It is called with the gradients of the tensors, whenever
-            `tf.gradients` comes here.
-    """
-    graph = tensors[0].graph
+    loss: tf.Tensor, variables: list[tf.Variable], gradients: list[tf.Tensor | None]
+) -> tf.Tensor:
+    """The loss as a tensor for which `tf.gradients` takes the given gradients."""
+    graph = loss.graph
     with graph.gradient_override_map({"IdentityN": "GivenGradients"}):
-        same = tf.identity_n([*tensors, *inputs])[: len(tensors)]
-    graph.add_to_collection(_GIVEN, (same, get))
-    return same
+        loss, *_ = tf.identity_n([loss, *(variable.read_value() for variable in variables)])
+    graph.add_to_collection(_GIVEN, (loss, gradients))
+    return loss
 
 
 _GIVEN = "given_gradients"
-"""The graph collection of the tensors of `with_gradients`, each with its function."""
+"""The graph collection of the losses of `with_gradients`, each with its gradients."""
 
 
 @tf.RegisterGradient("GivenGradients")
-def _get_given_gradients(operation: tf.Operation, *gradients: tf.Tensor) -> list[tf.Tensor | None]:
-    ((same, get),) = (
-        given for given in operation.graph.get_collection(_GIVEN) if given[0][0].op is operation
+def _get_given_gradients(
+    operation: tf.Operation, gradient: tf.Tensor, *_: tf.Tensor
+) -> list[tf.Tensor | None]:
+    (gradients,) = (
+        gradients
+        for loss, gradients in operation.graph.get_collection(_GIVEN)
+        if loss.op is operation
     )
-    return [*[None] * len(same), *get(*gradients[: len(same)])]
+    return [None, *(None if known is None else gradient * known for known in gradients)]
 
 
 class _Products:

@@ -77,12 +77,7 @@ def build_towers(
         None if parts[0] is None else tf.add_n(parts)
         for parts in zip(*(t.gradients for t in towers), strict=True)
     ]
-    loss = tf.add_n([tower.loss for tower in towers])
-    (loss,) = with_gradients(
-        [loss],
-        [variable.read_value() for variable in variables],
-        lambda scale: [None if known is None else scale * known for known in gradients],
-    )
+    loss = with_gradients(tf.add_n([tower.loss for tower in towers]), variables, gradients)
     return Tower(tf.unstack(outputs), loss)
 
 
@@ -139,7 +134,7 @@ def _build(build: Callable, part: _Part) -> tuple[_Built, Template]:
         with lean_products():
             outputs, loss = build(inputs.x, inputs.labels)
         loss *= inputs.share
-        built = _Built(outputs, loss, get_gradients([loss], tf.trainable_variables()))
+        built = _Built(outputs, loss, get_gradients(loss, tf.trainable_variables()))
     known = [gradient for gradient in built.gradients if gradient is not None]
     return built, Template(start, inputs, [*built.outputs, built.loss, *known])
 

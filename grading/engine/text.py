@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
-
-import numpy as np
 
 LONGEST_REASON = 1000
 """Characters of a reason for losing points."""
@@ -25,12 +23,14 @@ def printable_error(text: str) -> str:
     return printable(ADDRESS.sub("0x…", text[:4000]))
 
 
-def tell_apart(*groups: Sequence[float] | float) -> list[str]:
+def tell_apart(*groups: Iterable[float] | float) -> list[str]:
     """Numbers, or lists of numbers, as text with so many digits that their difference shows."""
+    lists = [
+        group if isinstance(group, (list, tuple)) or getattr(group, "ndim", 0) else [group]
+        for group in groups
+    ]
     for digits in range(4, 18):
-        texts = [
-            ", ".join(f"{number:.{digits}g}" for number in np.atleast_1d(group)) for group in groups
-        ]
+        texts = [", ".join(f"{number:.{digits}g}" for number in numbers) for numbers in lists]
         if len(set(texts)) == len(texts):
             break
     return texts
