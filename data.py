@@ -289,10 +289,12 @@ def _dataset(
         for start in range(0, sz_dataset, size):
             yield draw(rng, min(size, sz_dataset - start))
 
+    @tf.autograph.experimental.do_not_convert  # it would leave files in /tmp if it is killed
+    def cut(*arrays: tf.Tensor) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(arrays).batch(sz_batch)
+
     draws = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
-    batches = draws.flat_map(
-        lambda *arrays: tf.data.Dataset.from_tensor_slices(arrays).batch(sz_batch)
-    ).prefetch(1)
+    batches = draws.flat_map(cut).prefetch(1)
     options = tf.data.Options()
     options.autotune.enabled = False  # its thread has nothing to tune, and delays a session's end
     return batches.with_options(options)
