@@ -388,6 +388,10 @@ def lose_the_disk(task, scratch):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def lose_a_worker(task, scratch):
+    raise OSError("Timed out trying to connect to tcp://127.0.0.1:1 after 5 s")  # as Dask says it
+
+
 def lose_the_judge(task, scratch):
     return Result(OUR_FAULT, why="the judge gave no verdict", sandboxed=False)
 
@@ -397,6 +401,7 @@ def lose_the_judge(task, scratch):
     [
         (lose_the_disk, "error: the disk of book is full: make room"),
         (lose_the_judge, "warning: no verdict on 11111_"),
+        (lose_a_worker, "warning: no verdict on 11111_"),
     ],
 )
 def test_what_is_not_the_students_fault_is_said(grade, reason, tmp_path, monkeypatch, capsys):

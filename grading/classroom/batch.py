@@ -184,7 +184,7 @@ def get_result(future: futures.Future[dict[str, Any]]) -> tuple[Result, float]:
     try:
         answer = future.result()
         return Result(**answer["result"]), answer["seconds"]
-    except OSError:
-        raise
-    except Exception as error:  # of the executor, such as a lost worker
-        return Result(OUR_FAULT, why=printable(error)), 0.0
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the system's
+            raise
+        return Result(OUR_FAULT, why=printable(error)), 0.0  # the executor's, as of a lost worker
