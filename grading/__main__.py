@@ -277,6 +277,10 @@ def run_similar(args: argparse.Namespace) -> int:
     from grading.similar.page import compare_class
 
     pairs, same, page = compare_class(args.out, args.least)
+    print(
+        f"grading: {len(pairs)} pairs and {len(same)} files that several have; 1.00 is the same",
+        file=sys.stderr,
+    )
     for pair in pairs:
         print(f"{pair.alike:.2f}  {pair.first}  {pair.second}")
     for file in same:
@@ -295,7 +299,7 @@ def check_tables(gradebook: Path, submissions: Path) -> None:
 
 def write(graded: Sequence[Graded], args: argparse.Namespace) -> None:
     """Writes the gradebook's files, and says where; warns of those that somebody changed."""
-    from grading.gradebook import edits, overrides
+    from grading.gradebook import edits, late, overrides
     from grading.gradebook.gradebook import write_gradebook
     from grading.gradebook.tables import Form
 
@@ -309,6 +313,13 @@ def write(graded: Sequence[Graded], args: argparse.Namespace) -> None:
         )
     for what in written.idle:
         print(f"grading: warning: {overrides.FILE} changes nothing: {what}", file=sys.stderr)
+    if written.by_date:
+        nbr_late = sum(days > 0 for days in written.by_date)
+        print(
+            f"grading: warning: there is no {args.out / late.FILE}: the files' dates count, often"
+            f" those of a download; {nbr_late} of {len(written.by_date)} groups are late by them",
+            file=sys.stderr,
+        )
     if written.nbr_decided:
         print(f"grading: {written.nbr_decided} decided by {overrides.FILE}", file=sys.stderr)
     print(written.table)

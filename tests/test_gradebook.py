@@ -271,6 +271,21 @@ def test_who_is_not_in_the_list_of_times_is_flagged_and_loses_nothing(tmp_path):
     assert not any("times.csv" in flag for flag in decided.get_flags())
 
 
+def test_it_is_said_that_only_the_files_dates_are_known(tmp_path, monkeypatch, capsys):
+    """Else a forgotten table costs a whole class its points."""
+    monkeypatch.setattr(gradebook, "decide", lambda graded, folder: decide(graded, folder, RULE))
+    late_file = [entry._replace(handed_in=4e9) for entry in CLASS]
+    gradebook.write_gradebook(late_file, tmp_path)
+    assert command_line(["report", str(tmp_path)]) == 0
+    warning = f"warning: there is no {tmp_path / 'times.csv'}: the files' dates count"
+    error = capsys.readouterr().err
+    assert warning in error
+    assert "2 of 2 groups are late by them" in error
+    (tmp_path / "times.csv").write_text("number,time\n11111,2018-01-15 9:00\n")
+    assert command_line(["report", str(tmp_path)]) == 0
+    assert "files' dates" not in capsys.readouterr().err
+
+
 def test_a_group_is_as_late_as_its_latest_member(tmp_path):
     times = (
         "SID,Submission Time\n11111,2018-01-14 10:00:00 +0100\n33333,2018-01-16 10:00:00 +0100\n"

@@ -55,7 +55,8 @@ class LateRule(NamedTuple):
     def describe(self) -> str:
         """The deadline and what lateness costs."""
         free = f" after {self.grace_days} free" if self.grace_days else ""
-        parts = [self.show(self.deadline), f"each day{free} costs {self.show_cost()}"]
+        cost = f"each day that has begun{free} costs {self.show_cost()}"
+        parts = [self.show(self.deadline), cost]
         if self.latest_days is not None:
             parts.append(f"nothing counts after {self.latest_days} days")
         return "; ".join(parts)
@@ -66,7 +67,7 @@ class LateRule(NamedTuple):
     def show_cost(self) -> str:
         """What a day costs."""
         if self.percent_a_day:
-            return f"{self.percent_a_day:g} % of the points"
+            return f"{self.percent_a_day:g} % of the points earned"
         return f"{self.points_a_day:g} points"
 
 

@@ -53,7 +53,10 @@ def decide(
     timed = [entry._replace(lateness=find_lateness(entry, times, rule)) for entry in decided]
     return [
         entry._replace(group=entry.group._replace(flags=(*entry.group.flags, NO_TIME_KNOWN)))
-        if times is not None and entry.lateness is None and LATE not in entry.overrides
+        if times is not None
+        and entry.lateness is None
+        and entry.group.numbers
+        and LATE not in entry.overrides
         else entry
         for entry in timed
     ]

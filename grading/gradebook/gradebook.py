@@ -16,6 +16,7 @@ from grading.gradebook.decisions import decide
 from grading.gradebook.description import describe
 from grading.gradebook.edits import write_files
 from grading.gradebook.feedback import make_page, make_text
+from grading.gradebook.late import FILES_DATE
 from grading.gradebook.overview import make_overview
 from grading.gradebook.tables import COURSES, Form
 from grading.gradebook.tables import make_table as make_csv
@@ -39,6 +40,8 @@ class Written(NamedTuple):
     """The decisions that change nothing, in words."""
     nbr_decided: int
     """How many decisions there are."""
+    by_date: list[int]
+    """How many days each group is late, of which only its file's date is known."""
 
 
 def write_gradebook(graded: Iterable[Graded], folder: Path, form: Form = COURSES) -> Written:
@@ -77,7 +80,12 @@ def write_gradebook(graded: Iterable[Graded], folder: Path, form: Form = COURSES
         if entry.get_judged_points().get(part) == override.points
     ]
     nbr_decided = sum(len(entry.overrides) for entry in graded)
-    return Written(folder / "gradebook.csv", edited, idle, nbr_decided)
+    by_date = [
+        entry.lateness.days
+        for entry in graded
+        if entry.lateness and entry.lateness.source == FILES_DATE
+    ]
+    return Written(folder / "gradebook.csv", edited, idle, nbr_decided, by_date)
 
 
 def read_class(folder: Path) -> list[Graded]:

@@ -35,6 +35,8 @@ TIME_COLUMNS = (
 """How the column of times is called."""
 NO_TIME = ("", "-", "–")
 """What stands there if nothing was handed in."""
+FILES_DATE = "the file's date"
+"""Where a time comes from if there is no table."""
 NO_TIME_KNOWN = (
     f"{FILE} has no time of this group: it counts as in time; add a row of one of its numbers, or"
     " decide `late` by hand"
@@ -139,7 +141,7 @@ def find_lateness(
         time, source = max(of_members), "the list of times"
     elif times is None and entry.handed_in is not None:
         date = min(entry.handed_in, LATEST_DATE)
-        time, source = datetime.fromtimestamp(date, timezone.utc), "the file's date"
+        time, source = datetime.fromtimestamp(date, timezone.utc), FILES_DATE
     else:
         return None
     minutes = (time - rule.deadline).total_seconds() // 60
