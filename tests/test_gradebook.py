@@ -20,13 +20,14 @@ from grading.__main__ import main as command_line
 from grading.classroom.graded import CODE, Graded, Lateness, Override
 from grading.classroom.groups import Group
 from grading.classroom.result import GRADED, OUR_FAULT, REFUSED, Result
-from grading.engine.course import PATH, CourseError, LateRule, read
+from grading.engine.course import COURSE, PATH, CourseError, LateRule, read
 from grading.engine.manifest import SUBMITTED_FILES
 from grading.engine.parts import LSTM, PARTS
 from grading.engine.verdict import lose_all
 from grading.gradebook import edits, feedback, gradebook, late, overrides, overview, tables
 from grading.gradebook.decisions import decide
 from grading.gradebook.tables import Form, TableError
+from grading.handout.handout import make_readme
 from support.files import ROOT
 from tests.corpus.entries import read_reference
 
@@ -373,6 +374,28 @@ def test_the_rule_stands_in_the_courses_settings(tmp_path):
     assert read_course(tmp_path, LATE).late == LateRule(
         DEADLINE.replace(second=0), "Europe/Berlin", percent_a_day=10
     )
+
+
+def test_the_rule_is_told_in_words_to_students_too():
+    shown = RULE._replace(latest_days=3).describe()
+    assert shown == (
+        "2018-01-15 23:59 CET; each day that has begun costs 1.5 points; "
+        "nothing counts after 3 days"
+    )
+    assert f"The deadline: {shown}." in make_readme(
+        COURSE._replace(late=RULE._replace(latest_days=3))
+    )
+    assert "The deadline" not in make_readme(COURSE)
+
+
+def test_a_package_that_is_missing_is_told_in_a_line(tmp_path, monkeypatch, capsys):
+    def need_a_package(args):
+        raise ModuleNotFoundError("No module named 'psutil'", name="psutil")
+
+    monkeypatch.setattr("grading.__main__.run_report", need_a_package)
+    assert command_line(["report", str(tmp_path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the package psutil is not installed here: python -m pip install -r grading/" in line
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ and whoever wants to can hide a name from this list.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Mapping
+
+from grading.handout.regions import BEGIN, MARKS
 
 MODULES = {
     **dict.fromkeys(("gc", "inspect", "ctypes", "mmap", "__main__"), "Python's insides"),
@@ -34,8 +35,6 @@ CELLS = {
     **dict.fromkeys(("import_graph_def", "import_meta_graph"), "a graph that is built elsewhere"),
 }
 """Attributes and what is imported, of which nobody can tell who built it. A text may be so."""
-MARK = re.compile(rb"^\s*### (BEGIN|END) SOLUTION", re.MULTILINE)
-"""What stands around the course's solution, and nowhere in the handout."""
 CALLS = dict.fromkeys(("exec", "eval", "compile", "__import__"), "code that is made from text")
 """Functions, and what they run."""
 
@@ -43,9 +42,10 @@ CALLS = dict.fromkeys(("exec", "eval", "compile", "__import__"), "code that is m
 def find_suspects(files: Mapping[str, bytes]) -> list[str]:
     """A flag for each kind of such names, with the place where the first one stands."""
     flags: dict[str, str] = {}
-    if marked := [file for file, source in files.items() if MARK.search(source)]:
+    marked = [f for f, source in files.items() if any(mark.encode() in source for mark in MARKS)]
+    if marked:
         where = ", ".join(marked)
-        flags["solution"] = f"has marks of the course's solution (### BEGIN SOLUTION): {where}"
+        flags["solution"] = f"has marks of the course's solution ({BEGIN}): {where}"
     for file, source in files.items():
         try:
             tree = ast.parse(source)

@@ -22,6 +22,8 @@ BEGIN = "### BEGIN SOLUTION"
 """The mark above a region."""
 END = "### END SOLUTION"
 """The mark below a region."""
+MARKS = (BEGIN, END)
+"""What stands around the course's solution, and nowhere in the handout."""
 LIKE_A_MARK = re.compile(r"\b(begin|end)[\s_-]*solution", re.IGNORECASE)
 """What counts as a misspelt mark."""
 HINT = re.compile(r"# Part \(([a-z])\): \S")
@@ -51,7 +53,7 @@ def find_regions(source: str, file: str) -> list[Region]:
     regions, begin = [], None
     for number, line in enumerate(lines):
         mark = line.strip()
-        if mark not in (BEGIN, END):
+        if mark not in MARKS:
             if LIKE_A_MARK.search(line):
                 raise RegionError(f"{file}:{number + 1}: {mark!r} is almost a mark of a region")
         elif mark == BEGIN:

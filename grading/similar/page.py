@@ -15,15 +15,13 @@ from grading.engine.submission import read_folder
 from grading.gradebook.code import show_lines
 from grading.gradebook.pages import render
 from grading.handout.handout import make_students_version
-from grading.handout.regions import BEGIN, END
+from grading.handout.regions import MARKS
 from grading.similar.features import Features, list_features, read_given
 from grading.similar.pairs import Pair, find_pairs
 from support.files import ROOT, replacing
 
 PAGE = "similar.html"
 """The page, in the gradebook's folder."""
-MARKS = (BEGIN.encode(), END.encode())
-"""Lines that do not count."""
 MOST_PAIRS = 50
 """How many pairs the page shows."""
 
@@ -77,11 +75,12 @@ def find_same_files(
 ) -> list[SameFile]:
     """The files that several have, except as the handout has them."""
     owners: dict[tuple[str, bytes], list[str]] = defaultdict(list)
+    marks = [mark.encode() for mark in MARKS]
     given = {file: source.encode() for file, source in solution.items()}
     for name, files in [*codes.items(), (SOLUTION, given)]:
         for file in SUBMITTED_FILES:
             lines = files.get(file, b"").splitlines()
-            unmarked = b" ".join(line for line in lines if line.strip() not in MARKS)
+            unmarked = b" ".join(line for line in lines if line.strip() not in marks)
             content = b" ".join(unmarked.split())
             if content and content != b" ".join(blank[file].encode().split()):
                 owners[file, content].append(name)
