@@ -68,6 +68,16 @@ class Template:
         return find
 
 
+def has_circle(start: int) -> bool:
+    """Whether a loop of TensorFlow 1.x was added to the default graph, after `start` operations.
+
+    Such a loop is more than its operations, so a copy does not run. Later versions make loops of
+    functions; `tf.disable_v2_behavior` brings the old ones back.
+    """
+    added = tf.get_default_graph().get_operations()[start:]
+    return any(operation.type == "NextIteration" for operation in added)
+
+
 def _find_needed(added: Set[tf.Operation], wanted: Iterable[tf.Tensor]) -> Set[tf.Operation]:
     """Those of the operations that some tensors need."""
     needed = set()
@@ -107,7 +117,5 @@ class _Shared:
         if not len(operation.inputs):
             return operation.type in ("Const", "VarHandleOp")
         if operation.op_def.is_stateful and operation.type != "ReadVariableOp":
-            return False
-        if operation.type == "Merge":  # in a circle, as TensorFlow 1.x makes loops
             return False
         return all(self(tensor.op) for tensor in operation.inputs)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from experiment.copying import Template
+from experiment.copying import Template, has_circle
 from experiment.gradients import get_gradients, lean_products, with_gradients
 from support.memory import no_search_for_garbage
 
@@ -39,7 +39,8 @@ def build_towers(
 
     Args:
         build: Adds the network for an input [B, T, …] and labels [B, …] to the graph. It is called
-            once for parts of the same size, and shares its variables among all calls.
+            once for parts of the same size that can be copied, and shares its variables among all
+            calls.
         x: The input of the whole batch [B, T, …]; B may be unknown when the graph is built.
         labels: The labels of the whole batch [B, …].
         nbr_towers: The number of towers. If there are fewer sequences, some towers are idle.
@@ -59,9 +60,12 @@ def build_towers(
         size = tf.dimension_value(part.x.shape[0])
         if size in templates:
             towers.append(_copy(*templates[size], part))
-        else:
-            templates[size] = _build(build, part)
-            towers.append(templates[size][0])
+            continue
+        start = len(tf.get_default_graph().get_operations())
+        built, inputs = _build(build, part)
+        towers.append(built)
+        if not has_circle(start):
+            templates[size] = built, Template(start, inputs, _list_tensors(built))
     variables = tf.trainable_variables()
     if len(variables) > len(towers[0].gradients):
         raise ValueError(
@@ -126,17 +130,20 @@ class _Built(NamedTuple):
     """The gradients of that share, one for each variable."""
 
 
-def _build(build: Callable, part: _Part) -> tuple[_Built, Template]:
-    graph = tf.get_default_graph()
-    start = len(graph.get_operations())
+def _build(build: Callable, part: _Part) -> tuple[_Built, _Part]:
+    """Builds a tower; returns it with what it has taken in."""
     with tf.name_scope("tower"):
         inputs = _Part(*map(tf.identity, part))
         with lean_products():
             outputs, loss = build(inputs.x, inputs.labels)
         loss *= inputs.share
         built = _Built(outputs, loss, get_gradients(loss, tf.trainable_variables()))
+    return built, inputs
+
+
+def _list_tensors(built: _Built) -> list[tf.Tensor]:
     known = [gradient for gradient in built.gradients if gradient is not None]
-    return built, Template(start, inputs, [*built.outputs, built.loss, *known])
+    return [*built.outputs, built.loss, *known]
 
 
 def _copy(built: _Built, template: Template, part: _Part) -> _Built:

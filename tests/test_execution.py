@@ -244,6 +244,21 @@ def test_a_loop_gives_what_the_unrolled_cell_gives(cell_type, len_inp, nbr_tower
     assert_equal(came, evaluate_plainly(cell_type, 5, len_inp))
 
 
+@pytest.fixture
+def old_loops():
+    """Loops and variables as `tf.disable_v2_behavior`, which many programs call, makes them."""
+    tf.disable_control_flow_v2()
+    tf.disable_resource_variables()
+    yield
+    tf.enable_resource_variables()
+    tf.enable_control_flow_v2()
+
+
+def test_loops_of_tensorflow_1_run_in_towers_too(old_loops):
+    came = evaluate(MyLSTMCell, *draw(6, 12), 2, unroll="dynamic")
+    assert_equal(came, evaluate_plainly(MyLSTMCell, 6, 12))
+
+
 @pytest.mark.parametrize("cell_type", CELLS)
 def test_a_loop_goes_on_from_a_state_and_returns_the_last_one(sess, cell_type):
     x, _ = draw(4, 13)
