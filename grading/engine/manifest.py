@@ -57,6 +57,8 @@ GRADESCOPE = (
     "grading/gradescope.py",
     "grading/classroom",
     "grading/gradebook",
+    "grading/handout/__init__.py",
+    "grading/handout/regions.py",
 )
 """What Gradescope's container has."""
 
