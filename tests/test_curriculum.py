@@ -4,7 +4,6 @@ import csv
 import itertools
 import json
 import shlex
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +26,7 @@ from experiment.lags import choose_lags, measure_recall, plot_recall_by_lag
 from experiment.model import build_network
 from experiment.settings import PASSED, complete
 from tests import oracle
+from tests.experiments import draw_nothing
 
 TINY = shlex.split(
     "--task memory --curriculum --blank-separation-len 12 --to-remember-len 2 --hidden-size 4"
@@ -54,11 +54,11 @@ def read_rows(out_dir):
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Small sets, and no pictures: they would take most of the time."""
+    """Small sets, and no pictures."""
     for module in (experiment.model, experiment.evaluation, experiment.lags):
         monkeypatch.setattr(module, "TEST_SIZE", 20)
     monkeypatch.setattr(experiment.model, "VALIDATION_SIZE", 10)
-    monkeypatch.setattr(Figure, "savefig", lambda _, path, **__: Path(path).write_bytes(b"PNG"))
+    draw_nothing(monkeypatch)
 
 
 @pytest.fixture

@@ -14,10 +14,12 @@ from tensorflow.core.framework.variable_pb2 import VariableDef
 from grading.classroom import judging
 from grading.classroom.judging import JudgeError, end_judges, judge_apart
 from grading.engine.bounds import Clock
-from grading.engine.build import MAX_SENT, _read_messages
+from grading.engine.build import MAX_SENT, _read_messages, build
 from grading.engine.graphs import LoadedGraph
 from grading.engine.operations import ALLOWED_OPERATIONS, MAX_NAME
 from grading.engine.parts import PARTS
+from grading.engine.process import start_python
+from grading.engine.submission import Submission
 from grading.engine.text import printable, printable_error
 from grading.engine.verdict import MOST_REASONS, Question, get_reasons, lose_all, read
 from grading.sandbox.limits import Limits
@@ -142,6 +144,40 @@ def test_of_what_is_sent_only_so_much_is_kept():
 
 SENT = [(b"b", b"call"), (b"b", b"long"), (b"b", b"again"), (b"b", b"fixed")]
 
+WAITING = """
+import os, time
+
+def send(name, content):
+    print(name, len(content), flush=True)
+    print(content, end="", flush=True)
+
+send("ready", "")
+send("e.json", '{"": {"error": "the first"}}')
+while not os.path.exists("heard of it"):
+    time.sleep(0.01)
+os.abort()
+"""
+"""A builder that ends only when somebody has heard of its first part."""
+
+
+def test_of_a_part_one_hears_as_soon_as_it_is_built(tmp_path):
+    heard, folders = {}, []
+
+    def start(arguments, folder):
+        folders.append(folder)
+        return start_python(["-c", WAITING], folder)
+
+    def tell(part, probes):
+        heard[part] = {probe.error for probe in probes.values()}
+        (folders[0] / "heard of it").touch()
+
+    submission = Submission({"train.py": b""}, {})
+    built = build(submission, part_limit=20, start=start, scratch=tmp_path, tell=tell)
+    assert heard == {"e": {"the first"}}
+    assert {probe.error for probe in built.probes["e"].values()} == {"the first"}
+    assert all("SIGABRT" in probe.error for probe in built.probes["g"].values())
+
+
 # --- a verdict only if every test has reported --------------------------------------------------
 
 TRIPPED = """
@@ -184,11 +220,10 @@ def test_there_is_no_verdict_if_a_test_does_not_report(trips, outcome):
 
 
 EXPLODING = """
-from grading.engine.build import build
-from grading.engine.submission import read_folder
 from grading.engine.verdict import Question
 from grading.private import judge, test_equations
 from support.files import ROOT
+from tests.corpus.grade import build_here
 
 draw = test_equations.Fit.draw
 
@@ -197,7 +232,9 @@ def draw_large_weights(*arguments):
     return 3 * parameters, x, start
 
 test_equations.Fit.draw = draw_large_weights
-verdict = judge.judge(Question(build(read_folder(ROOT)), 1, "b"))
+cell = "rnn_cells/BasicRNNCell.py"
+build = build_here({cell: (ROOT / cell).read_bytes()}, "b")
+verdict = judge.judge(Question(build, 1, "b"))
 print(verdict["b"]["reasons"]["graph"])
 """
 """JUDGE, but the weights that it draws let the basic cell's state grow a millionfold."""

@@ -10,7 +10,7 @@ import contextlib
 import json
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -80,6 +80,10 @@ class Build(NamedTuple):
     """The kinds of `TROUBLES` that cost parts."""
 
 
+Tell = Callable[[str, Mapping[str, Probe]], None]
+"""Takes what BUILD left of a part's probes."""
+
+
 def build(
     submission: Submission,
     *,
@@ -87,6 +91,7 @@ def build(
     part_limit: float = PART_LIMIT,
     start: Start = start_python,
     scratch: Path | None = None,
+    tell: Tell = lambda part, probes: None,
 ) -> Build:
     """Runs the Python of a submission in a process of its own.
 
@@ -96,6 +101,8 @@ def build(
         part_limit: Seconds after which a part is given up.
         start: Starts the builder.
         scratch: The folder for temporary files; the system's, if none is given.
+        tell: Takes parts as soon as they are built. It hears nothing of those that are lost, and
+            may not hear of the last.
 
     Raises:
         RuntimeError: If the builder itself does not start.
@@ -112,7 +119,7 @@ def build(
             arguments = [builder.__file__, str(seed), *remaining]
             room = MAX_SENT - sum(map(len, sent.values()))
             process = start(arguments, Path(folder))
-            news, trouble = _run_builder(process, remaining, part_limit, room)
+            news, trouble = _run_builder(process, remaining, part_limit, room, tell)
             if "ready" not in news:
                 raise RuntimeError("the builder did not start: can this Python import tensorflow?")
             sent.update(news)
@@ -136,25 +143,26 @@ def build(
 
 def collect(sent: Mapping[str, bytes], lost: Mapping[str, str], seed: int) -> Build:
     """Checks what the builder sent; the submission pays for anything unexpected."""
-    probes: dict[str, dict[str, Probe]] = {}
-    for part in PARTS:
-        try:
-            if part in lost:
-                raise ValueError(lost[part])
-            records = _read_records(sent.get(f"{part}.json"))
-            probes[part] = {
-                name: _read_probe(
-                    part, records.get("", records.get(name)), sent.get(f"{part}-{name}.pb")
-                )
-                for name in builder.PROBES[part]
-            }
-        except ValueError as error:
-            probes[part] = {name: Probe(error=str(error)) for name in builder.PROBES[part]}
-    return Build(probes, seed)
+    return Build({part: _read_part(part, sent, lost.get(part)) for part in PARTS}, seed)
+
+
+def _read_part(part: str, sent: Mapping[str, bytes], lost: str | None) -> dict[str, Probe]:
+    try:
+        if lost is not None:
+            raise ValueError(lost)
+        records = _read_records(sent.get(f"{part}.json"))
+        return {
+            name: _read_probe(
+                part, records.get("", records.get(name)), sent.get(f"{part}-{name}.pb")
+            )
+            for name in builder.PROBES[part]
+        }
+    except ValueError as error:
+        return {name: Probe(error=str(error)) for name in builder.PROBES[part]}
 
 
 def _run_builder(
-    process: Process, parts: list[str], part_limit: float, room: int
+    process: Process, parts: list[str], part_limit: float, room: int, tell: Tell
 ) -> tuple[dict[str, bytes], Trouble]:
     """Lets the builder work until it ends or hangs; keeps so many bytes of what it sends.
 
@@ -168,8 +176,12 @@ def _run_builder(
     limit = START_LIMIT
     try:
         while watch(process, lambda: not awaited.isdisjoint(list(sent)), limit):
-            awaited.difference_update(list(sent))
+            arrived = awaited.intersection(list(sent))
+            awaited.difference_update(arrived)
             limit = part_limit
+            for part in parts:
+                if f"{part}.json" in arrived:
+                    tell(part, _read_part(part, sent, lost=None))
         trouble = find_trouble(process, limit)
     finally:
         kill(process)

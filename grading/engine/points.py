@@ -7,6 +7,7 @@ failed.
 
 from __future__ import annotations
 
+import functools
 import secrets
 import shutil
 import sys
@@ -24,7 +25,7 @@ from tabulate import tabulate
 
 from grading.engine import builder
 from grading.engine.bounds import TOO_LONG, Clock
-from grading.engine.build import PART_LIMIT, Build, build
+from grading.engine.build import PART_LIMIT, Build, Probe, build
 from grading.engine.losing import VagueFailure, lose
 from grading.engine.manifest import PRIVATE_TESTS, PUBLIC_TESTS
 from grading.engine.memory_truth import choose_telling_seed
@@ -70,7 +71,8 @@ class Scorer:
 
     def __init__(self, folder: Path, seed: int, part_limit: float):
         self.folder, self.seed, self._part_limit = folder, seed, part_limit
-        self._building: Future | None = None
+        self._has_started = False
+        self._parts: dict[str, Future[Mapping[str, Probe]]] = {part: Future() for part in PARTS}
         self._loaded: dict[tuple[str, str], Any] = {}
         self._clocks: dict[str, Any] = {}
         self._found: dict[Hashable, Any] = {}
@@ -80,30 +82,48 @@ class Scorer:
         self.awaited: dict[tuple[str, str], set[str]] = defaultdict(set)
         self.notes: dict[str, list[str]] = defaultdict(list)
 
+    @functools.cached_property
+    def build_seed(self) -> int:
+        """Seeds the data of part h."""
+        return choose_telling_seed(self.seed)
+
     def start_building(self) -> None:
-        """Starts the builder, once; it works while pytest is collecting."""
-        if self._building is None:
+        """Starts the builder, once; it works while pytest is collecting and judging."""
+        if not self._has_started:
+            self._has_started = True
             executor = ThreadPoolExecutor(1)
-            self._building = executor.submit(
-                build,
-                read_folder(self.folder),
-                seed=choose_telling_seed(self.seed),
-                part_limit=self._part_limit,
-            )
+            executor.submit(self._build)
             executor.shutdown(wait=False)
 
-    def use(self, built: Build) -> None:
-        """Takes what has been built elsewhere instead of building."""
-        self._building = Future()
-        self._building.set_result(built)
+    def _build(self) -> None:
+        try:
+            built = build(
+                read_folder(self.folder),
+                seed=self.build_seed,
+                part_limit=self._part_limit,
+                tell=lambda part, probes: self._parts[part].set_result(probes),
+            )
+            self.use(built)
+        except BaseException as error:
+            for probes in self._parts.values():
+                if not probes.done():
+                    probes.set_exception(error)
 
-    def get_build(self) -> Build:
+    def use(self, built: Build) -> None:
+        """Takes what has been built; of parts that have been told before, nothing."""
+        self._has_started, self.build_seed = True, built.seed
+        for part, probes in built.probes.items():
+            if not self._parts[part].done():
+                self._parts[part].set_result(probes)
+
+    def get_probes(self, part: str) -> Mapping[str, Probe]:
+        """What BUILD left of a part; waits for it."""
         self.start_building()
-        return self._building.result()
+        return self._parts[part].result()
 
     def get_facts(self, part: str, name: str) -> Mapping[str, Any]:
         """What BUILD has recorded of a probe; fails the test where there is nothing."""
-        probe = self.get_build().probes[part][name]
+        probe = self.get_probes(part)[name]
         if probe.needs:
             why = "" if "not solved yet" in probe.error else f": {probe.error}"
             lose(f"cannot be checked until part ({PARTS[part].needs}) works{why}")
@@ -122,7 +142,7 @@ class Scorer:
         clock = self._clocks.setdefault(part, Clock())
         with clock.running():
             if (part, name) not in self._loaded:
-                graph = self.get_build().probes[part][name].graph
+                graph = self.get_probes(part)[name].graph
                 try:
                     self._loaded[part, name] = LoadedGraph(graph, clock)
                 except pytest.fail.Exception as failure:
@@ -275,6 +295,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marker = item.get_closest_marker("part")
         if marker and marker.args[1] not in PARTS[marker.args[0]].criteria:
             raise pytest.UsageError(f"{item.nodeid}: the table of points has no {marker.args}")
+    items.sort(key=get_part)  # so that a part is judged while later ones are built
+
+
+def get_part(item: pytest.Item) -> str:
+    """The part that a test is about; what sorts after all parts, if it is about none."""
+    marker = item.get_closest_marker("part")
+    return marker.args[0] if marker else "~"
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from grading.engine.build import Build
 from grading.engine.manifest import PRIVATE_TESTS, PUBLIC_TESTS
-from grading.engine.points import SCORER, Scorer
+from grading.engine.points import SCORER, Scorer, get_part
 from grading.engine.verdict import Question, Verdict
 from support.files import ROOT
 
@@ -46,7 +46,6 @@ class _Judge:
             for item, marker in zip(items, markers, strict=True)
             if marker and marker.args[0] in self._parts
         ]
-        items.sort(key=_get_part)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Iterator[None]:
@@ -60,22 +59,18 @@ class _Judge:
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> Iterator[None]:
         result = yield
-        if nextitem is not None and _get_part(item) != _get_part(nextitem):
+        if nextitem is not None and get_part(item) != get_part(nextitem):
             self.scorer.drop_graphs()
             if not self._has_room():
                 gc.collect()
                 if not self._has_room():
-                    item.session.shouldstop = f"part {_get_part(item)} leaves something behind"
+                    item.session.shouldstop = f"part {get_part(item)} leaves something behind"
         return result
 
     def _has_room(self) -> bool:
         from grading.engine.bounds import measure_footprint
 
         return measure_footprint().has_room_as(self._before)
-
-
-def _get_part(item: pytest.Item) -> str:
-    return item.get_closest_marker("part").args[0]
 
 
 def judge(question: Question, plugins: tuple = ()) -> Verdict:

@@ -218,7 +218,7 @@ def compare(
 @pytest.fixture
 def fit(part, scorer) -> Fit | str:
     """That of the probe for any batch size, or if need be of the one of a known batch size."""
-    probes = scorer.get_build().probes[part]
+    probes = scorer.get_probes(part)
     usable = [*(name for name in ("call", "fixed") if probes[name].error is None), "call"]
     return scorer.find_once((find_fit, part), lambda: find_fit(scorer, part, usable[0]))
 
@@ -246,7 +246,7 @@ def test_random_weights_give_what_the_equation_gives(fit, part, scorer, rng):
             )
         lose(f"{PARTS[part].where} is not the cell's equation: {fit}", vague=True)
     tried = [fit]
-    if fit.call is builder.CALLS["call"] and scorer.get_build().probes[part]["long"].error is None:
+    if fit.call is builder.CALLS["call"] and scorer.get_probes(part)["long"].error is None:
         tried.append(at_length(scorer, part, fit, "long"))
     for each in tried * 2:
         parameters, x, start = each.draw(rng)
@@ -304,7 +304,7 @@ def test_random_states_are_used_and_returned(fit, part, rng):
 def test_the_equation_holds_where_a_size_is_one(fit, part, scorer, rng, probe):
     if isinstance(fit, str) or fit.call is not builder.CALLS["call"]:
         pytest.skip("the equation is judged elsewhere")
-    if scorer.get_build().probes[part][probe].error is not None:
+    if scorer.get_probes(part)[probe].error is not None:
         pytest.skip("the public tests tell that it does not work")
     if probe == "one_step":  # of the sizes whose roles are known
         small = at_length(scorer, part, fit, probe)

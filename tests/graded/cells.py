@@ -130,7 +130,7 @@ def is_start_used(graph: LoadedGraph, part: str, probe: str) -> bool:
 
 def run_cases(scorer, part: str, probe: str) -> dict[str, np.ndarray]:
     """The outputs in all cases that tell the equation, and for which there are outputs."""
-    probes, came = scorer.get_build().probes[part], {}
+    probes, came = scorer.get_probes(part), {}
     for where, case in EXPECTED[builder.CELLS[part]]["cases"].items():
         name = probe if case["probe"] == "call" else case["probe"]
         if probes[name].error is not None:

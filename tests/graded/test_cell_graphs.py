@@ -65,7 +65,7 @@ def test_the_cell_works_for_a_known_batch_size_and_other_sizes(scorer, part):
 @pytest.mark.parametrize("where", EXPECTED["sizes"])
 def test_the_cell_is_the_same_where_a_size_is_one(scorer, graph, part, probe, where):
     case = EXPECTED["sizes"][where]
-    error = scorer.get_build().probes[part][case["probe"]].error
+    error = scorer.get_probes(part)[case["probe"]].error
     if error is not None:
         lose(f"the cell does not work {where}: {error}")
     came = run_case(scorer.get_graph(part, case["probe"]), part, case["probe"], case)

@@ -39,7 +39,7 @@ def compute_gradients(graph: LoadedGraph, outputs: np.ndarray, truth: np.ndarray
 
 def sort_probes(scorer, part: str) -> tuple[list[str], list[str]]:
     """The probes that were built, and the others: a wrong number tells more than an error."""
-    probes = scorer.get_build().probes[part]
+    probes = scorer.get_probes(part)
     built = [name for name in builder.PROBES[part] if probes[name].error is None]
     return built, [name for name in builder.PROBES[part] if name not in built]
 

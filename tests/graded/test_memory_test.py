@@ -49,14 +49,14 @@ def read_answers(scorer, probe: str) -> Answers:
 
 @pytest.fixture
 def truth(scorer, probe) -> Truth:
-    return Truth(probe, scorer.get_build().seed)
+    return Truth(probe, scorer.build_seed)
 
 
 @pytest.fixture
 def trials(scorer) -> list[tuple[Answer, Truth]]:
     """The first answers of both probes, with what is right."""
     return [
-        (read_answers(scorer, probe).first, Truth(probe, scorer.get_build().seed))
+        (read_answers(scorer, probe).first, Truth(probe, scorer.build_seed))
         for probe in builder.MEMORY_TESTS
     ]
 
@@ -121,7 +121,7 @@ def test_a_second_call_gives_the_same_again(seen):
 @pytest.mark.part("h", "test set")
 def test_the_test_set_is_read_and_not_the_training_set(scorer, probe, answers, truth):
     training = truth.probe._replace(sz_dataset=truth.probe.sz_batch + 1)
-    rest = builder.draw_memory_test(training, scorer.get_build().seed + 1)[2]
+    rest = builder.draw_memory_test(training, scorer.build_seed + 1)[2]
     if any(np.isclose(answers.first.loss, mean) for mean in (rest.mean(), rest[-1])):
         lose("the loss is that of the training set: run it_test_init before the first batch")
 
