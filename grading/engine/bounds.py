@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, NoReturn
 
 from grading.engine.losing import lose
@@ -17,6 +18,8 @@ PART_LIMIT = 25
 """Processor seconds for loading and running all graphs of a part."""
 WAITING = 3
 """How many seconds a run may take for each processor second that it may."""
+LOOK_EVERY = 0.05
+"""Seconds between two looks at the time that a run has taken."""
 ENDING_LIMIT = 5
 """Seconds for a run to end when it has been cancelled."""
 MEMORY_LIMIT = 4 << 30
@@ -58,28 +61,54 @@ class Clock:
         lose(TOO_LONG)
 
 
+class _Worker:
+    """A thread that calls functions, one after another."""
+
+    def __init__(self):
+        self._calls: SimpleQueue[Callable[[], Any]] = SimpleQueue()
+        self._outcomes: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            self._outcomes.put(_call(self._calls.get()))
+
+    def start(self, function: Callable[[], Any]) -> None:
+        self._calls.put(function)
+
+    def wait(self, seconds: float) -> tuple[bool, Any] | None:
+        """Whether the function has succeeded, and what it returned or raised; None if it runs."""
+        with contextlib.suppress(Empty):
+            return self._outcomes.get(timeout=seconds)
+        return None
+
+
+_idle: list[_Worker] = []
+"""Those that wait for a function: to start a thread takes longer than to run a small graph."""
+
+
+def _call(function: Callable[[], Any]) -> tuple[bool, Any]:
+    try:
+        return True, function()
+    except BaseException as error:
+        return False, error
+
+
 def call_within(seconds: float, function: Callable[[], Any], cancel: Callable[[], object]) -> Any:
     """Calls a function, and cancels it when it has had its processor time.
 
     What does not end even then, such as one huge operation, is left to itself (see `Footprint`).
     """
-    outcome: list = []
-
-    def call() -> None:
-        try:
-            outcome.extend((True, function()))
-        except BaseException as error:
-            outcome.extend((False, error))
-
-    thread = threading.Thread(target=call, daemon=True)
+    worker = _idle.pop() if _idle else _Worker()
     until, latest = time.process_time() + seconds, time.monotonic() + WAITING * seconds
-    thread.start()
-    while thread.is_alive() and time.process_time() < until and time.monotonic() < latest:
-        thread.join(0.05)
-    if not outcome:
-        cancel()
-        thread.join(ENDING_LIMIT)
-        raise TimeoutError
+    worker.start(function)
+    while not (outcome := worker.wait(LOOK_EVERY)):
+        if time.process_time() > until or time.monotonic() > latest:
+            cancel()
+            if worker.wait(ENDING_LIMIT):
+                _idle.append(worker)
+            raise TimeoutError
+    _idle.append(worker)
     succeeded, result = outcome
     if not succeeded:
         raise result
@@ -94,7 +123,7 @@ class Footprint(NamedTuple):
     resident: int
     """Bytes."""
     threads: int
-    """Those that Python started."""
+    """Those that Python started, and that do something."""
 
     def has_room_as(self, before: Footprint) -> bool:
         """Whether a part finds as much room as it would have found before."""
@@ -107,15 +136,16 @@ class Footprint(NamedTuple):
 
 def measure_footprint() -> Footprint:
     """What this process takes now; nothing where the system does not tell."""
+    threads = threading.active_count() - len(_idle)
     try:
         import resource
 
         with open("/proc/self/statm") as file:
             pages = [int(field) for field in file.read().split()[:2]]
     except (ImportError, OSError):
-        return Footprint(0, 0, threading.active_count())
+        return Footprint(0, 0, threads)
     addresses, resident = (number * resource.getpagesize() for number in pages)
-    return Footprint(addresses, resident, threading.active_count())
+    return Footprint(addresses, resident, threads)
 
 
 @contextlib.contextmanager

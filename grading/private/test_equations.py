@@ -348,9 +348,14 @@ def test_the_gradients_are_those_of_the_equation(fit, part, scorer, rng, probe):
         of |= dict(zip(names, state_weights, strict=True))
 
     def expect(parameters, x=x, start=start) -> np.ndarray:
+        """The weighted sums of E experiments with N batches one after another, [E, N]."""
         outputs, state = each.expect(np.atleast_2d(parameters), x, start)
-        of_states = np.einsum("sebh,sbh->e", np.array(state), state_weights)
-        return np.einsum("etbh,tbh->e", outputs, weights) + of_states
+        outputs, states = (
+            values.reshape(*values.shape[:2], -1, each.batch, each.call.n_out)
+            for values in (outputs, np.array(state))
+        )
+        of_states = np.einsum("senbh,sbh->en", states, state_weights)
+        return np.einsum("etnbh,tbh->en", outputs, weights) + of_states
 
     gradients = each.graph.fetch_gradients(of, inputs)
     came = gradients.by_weights
@@ -359,23 +364,23 @@ def test_the_gradients_are_those_of_the_equation(fit, part, scorer, rng, probe):
     moves = DERIVATIVE_STEP * np.eye(len(parameters))
     slopes = (expect(parameters + moves) - expect(parameters - moves)) / (2 * DERIVATIVE_STEP)
     _compare_derivatives(
-        np.concatenate([g.ravel() for g in came]), slopes, each.describe, len(weights)
+        np.concatenate([g.ravel() for g in came]), slopes[:, 0], each.describe, len(weights)
     )
 
     for number, (name, value) in enumerate(inputs.items()):
         gradient = gradients.by_inputs[name]
         if gradient is None:
             return  # told elsewhere
-        for step in range(each.length if name == "x" else 1):
-            move = rng.normal(size=value.shape)
-            if name == "x":
-                move[:, np.arange(each.length) != step] = 0
-            ends = []
-            for sign in (1, -1):
-                moved = [x, *start]
-                moved[number] = value + sign * DERIVATIVE_STEP * move
-                ends.append(expect(parameters, moved[0], moved[1:])[0])
-            slope = (ends[0] - ends[1]) / (2 * DERIVATIVE_STEP)
+        moves = rng.normal(size=[each.length if name == "x" else 1, *value.shape])
+        if name == "x":
+            moves *= np.eye(each.length)[:, np.newaxis, :, np.newaxis]  # one step in each
+        ends = []
+        for sign in (1, -1):
+            moved = [np.concatenate([fed] * len(moves)) for fed in (x, *start)]
+            moved[number] = np.concatenate(value + sign * DERIVATIVE_STEP * moves)
+            ends.append(expect(parameters, moved[0], moved[1:])[0])
+        slopes = (ends[0] - ends[1]) / (2 * DERIVATIVE_STEP)
+        for step, (move, slope) in enumerate(zip(moves, slopes, strict=True)):
             what = f"the input of step {step + 1}" if name == "x" else f"the start {name}"
             terms = gradient * move  # their sum may be small, and as inexact as they are
             _compare_derivatives(
