@@ -618,6 +618,7 @@ def test_a_killed_grading_goes_on_and_ends_with_the_same_gradebook(
     for name in ("gradebook.csv", "class.json", "overview.html"):
         assert (book / name).read_bytes() == (graded_class / name).read_bytes()
     assert not list((book / kept.WORK).iterdir())
+    assert "44444_55555_66666: crashed, as it was graded before" in (book / kept.LOG).read_text()
 
 
 def test_the_judges_draws_come_from_a_secret(tmp_path):

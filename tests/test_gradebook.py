@@ -343,14 +343,15 @@ def test_people_can_forgive_lateness(tmp_path):
     ("table", "reason"),
     [
         (
-            "number,time\n11111,01/02/2018 10:00\n",
-            "times.csv, line 2: '01/02/2018 10:00' is no time",
+            "number,time\n11111,01/02/2018 10:00\n22222,2018-01-15\n33333,late\n",
+            "times.csv, line 2: '01/02/2018 10:00' is no time: write it like 2018-01-15 23:59, or"
+            " with the month's name\ntimes.csv, line 4: 'late' is no time",
         ),
         ("name,time\nAda,2018-01-15\n", "must have one of these columns: number, matriculation"),
         ("number,when\n11111,2018-01-15\n", "must have one of these columns: time, handed in"),
     ],
 )
-def test_times_that_cannot_be_read_are_refused_in_a_line(table, reason, tmp_path):
+def test_times_that_cannot_be_read_are_refused_in_a_line_each(table, reason, tmp_path):
     (tmp_path / "times.csv").write_text(table)
     with pytest.raises(TableError, match=re.escape(reason)):
         decide(CLASS, tmp_path, RULE)

@@ -97,6 +97,7 @@ def grade_class(folder: Path, gradebook: Path, submit: Submit, settings: Setting
         anew = name == settings.only or (settings.fresh and settings.only is None)
         if known is not None and not anew:
             results[name] = known
+            logger.info("%s: %s, as it was graded before", name, known.status)
         elif settings.only in (None, name):
             tasks[name] = make
         else:

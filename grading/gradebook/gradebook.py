@@ -179,7 +179,6 @@ def _make_correction(name: str, number: str, score: float, output: str) -> dict[
         "name": name,
         "number": number,
         "score": score,
-        "max_score": 0,
         "status": "failed" if score < 0 else "passed",
         "output": output,
         "output_format": "text",

@@ -58,12 +58,13 @@ def read_times(folder: Path, rule: LateRule) -> dict[str, datetime] | None:
     """The times of `times.csv`, by student's number; None if there is no file.
 
     Raises:
-        TableError: If the columns are not known, or a time cannot be read.
+        TableError: If the columns are not known, or times cannot be read; it names each of them.
     """
     path = folder / FILE
     if not path.exists():
         return None
     times: dict[str, datetime] = {}
+    mistakes: list[str] = []
     for row in read_table(path):
         number = find_column(row.cells, NUMBER_COLUMNS)
         time = find_column(row.cells, TIME_COLUMNS)
@@ -74,12 +75,13 @@ def read_times(folder: Path, rule: LateRule) -> dict[str, datetime] | None:
             continue
         handed_in = read_time(row.cells[time], ZoneInfo(rule.timezone))
         if handed_in is None:
-            raise row.fail(
-                f"{row.cells[time]!r} is no time: write it like 2018-01-15 23:59, or with the"
-                " month's name"
-            )
+            mistake = f"{row.cells[time]!r} is no time: write it like 2018-01-15 23:59"
+            mistakes.append(str(row.fail(f"{mistake}, or with the month's name")))
+            continue
         known_time = times.get(row.cells[number], handed_in)
         times[row.cells[number]] = max(known_time, handed_in)
+    if mistakes:
+        raise TableError("\n".join(mistakes))
     return times
 
 
