@@ -170,7 +170,7 @@ def build_variables(
     """Parts a and c: a cell's variables, before any call."""
     with new_graph() as graph:
         cell_type(sizes.n_inp, sizes.n_out)
-        return export(graph, {}, {}, send)
+        return export(graph, {}, {}, send, library=find_library(graph))
 
 
 def build_call(
@@ -199,6 +199,7 @@ def build_call(
             {"x": x, **{f"state/{field}": getattr(state, field) for field in state._fields}},
             {**outputs, **final_state},
             send,
+            library=find_library(graph),
             **facts,
         )
 
@@ -405,7 +406,7 @@ def export(
         for name, tensor in tensors.items():
             named[name].name = tensor.name
     send(meta.SerializeToString(deterministic=True))
-    return {**facts, "library": find_library(graph)}
+    return facts
 
 
 def find_library(graph: Any) -> str | None:
