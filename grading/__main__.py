@@ -278,7 +278,7 @@ def run_similar(args: argparse.Namespace) -> int:
 
     pairs, same, page = compare_class(args.out, args.least)
     print(
-        f"grading: {len(pairs)} pairs and {len(same)} files that several have; 1.00 is the same",
+        f"grading: pairs: {len(pairs)}, files that several have: {len(same)}; 1.00 is the same",
         file=sys.stderr,
     )
     for pair in pairs:

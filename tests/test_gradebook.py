@@ -272,6 +272,15 @@ def test_who_is_not_in_the_list_of_times_is_flagged_and_loses_nothing(tmp_path):
     assert not any("times.csv" in flag for flag in decided.get_flags())
 
 
+def test_who_has_no_number_is_flagged_as_in_time_until_the_archive_is_renamed(tmp_path):
+    (tmp_path / "times.csv").write_text("number,time\n11111,2018-01-15 9:00\n")
+    unnamed = make_entry("no-name")
+    unnamed = unnamed._replace(group=unnamed.group._replace(numbers=()))
+    (entry,) = decide([unnamed], tmp_path, RULE)
+    assert "counts as in time until it is renamed" in entry.get_flags()[-1]
+    assert entry.get_deduction() == 0
+
+
 def test_it_is_said_that_only_the_files_dates_are_known(tmp_path, monkeypatch, capsys):
     """Else a forgotten table costs a whole class its points."""
     monkeypatch.setattr(gradebook, "decide", lambda graded, folder: decide(graded, folder, RULE))
@@ -389,6 +398,13 @@ def test_the_rule_is_told_in_words_to_students_too():
     assert "The deadline" not in make_readme(COURSE)
 
 
+def test_the_handout_says_where_to_hand_in_if_the_course_does():
+    assert "Hand in at: Moodle, Sheet 6." in make_readme(
+        COURSE._replace(hand_in_at="Moodle, Sheet 6")
+    )
+    assert "Hand in at" not in make_readme(COURSE)
+
+
 def test_a_package_that_is_missing_is_told_in_a_line(tmp_path, monkeypatch, capsys):
     def need_a_package(args):
         raise ModuleNotFoundError("No module named 'psutil'", name="psutil")
@@ -410,6 +426,9 @@ def test_a_package_that_is_missing_is_told_in_a_line(tmp_path, monkeypatch, caps
         ("percent_a_day = 10", "grace_days = 1.5", "grace_days must be a whole number from 0"),
         ("percent_a_day", "percent_an_hour", "no setting 'percent_an_hour', only deadline"),
         ("deadline = 2018-01-15 23:59:00", "", "deadline is missing"),
+        ("2018-01-15 23:59:00", "15.01.2018 23:59", "a date is like 2018-01-15 23:59:00"),
+        ("percent_a_day = 10", "percent_a_day = 0.1", "write 10 for 10 %"),
+        ("percent_a_day = 10", "grace_days = 1", "does not say what a day costs"),
     ],
 )
 def test_an_impossible_rule_is_refused_in_a_line(old, new, reason, tmp_path):
@@ -599,7 +618,10 @@ def test_a_decision_that_changes_nothing_is_said(tmp_path, capsys):
     assert command_line(["report", str(book)]) == 0
     warning, summary = capsys.readouterr().err.splitlines()
     assert "overrides.csv changes nothing: (a) of 11111_22222_33333 has 1 without it" in warning
-    assert summary == "grading: 2 decided by overrides.csv"
+    assert summary == "grading: 1 decided by overrides.csv"
+    feedback = (book / "feedback" / "11111_22222_33333.txt").read_text()
+    assert "some" in feedback
+    assert "looks right" not in feedback
 
 
 def test_feedback_says_which_criterion_of_a_part_cost_what():

@@ -172,7 +172,7 @@ def _list_members(path: Path) -> Members:
         raise
     except Exception as error:  # the parsers raise all sorts of errors on other files
         why = printable(error, 200)
-        raise RefusedError(f"it is damaged or cut off ({why}): pack it again") from error
+        raise RefusedError(f"the archive is damaged or cut off ({why}): pack it again") from error
 
 
 class _Budget:

@@ -85,7 +85,8 @@ def get_flags(content: archives.Content) -> list[str]:
     if not content.files:
         flags.append("none of the exercise's files is in it")
     if content.root.count("/") > 1:
-        flags.append(f"the files lie in {printable(content.root, 60)}: move them to the top")
+        where = printable(content.root, 60)
+        flags.append(f"the files lie in {where}: move them to the top next time (it cost nothing)")
     odd = [printable(name, 60) for name in content.others if not name.endswith(CODE)]
     if odd:
         flags.append(f"more than code: {join_some(odd)}")

@@ -54,9 +54,10 @@ class LateRule(NamedTuple):
 
     def describe(self) -> str:
         """The deadline and what lateness costs."""
-        free = f" after {self.grace_days} free" if self.grace_days else ""
-        cost = f"each day that has begun{free} costs {self.show_cost()}"
-        parts = [self.show(self.deadline), cost]
+        parts = [self.show(self.deadline)]
+        if self.points_a_day or self.percent_a_day:
+            free = f" after {self.grace_days} free" if self.grace_days else ""
+            parts.append(f"each day that has begun{free} costs {self.show_cost()}")
         if self.latest_days is not None:
             parts.append(f"nothing counts after {self.latest_days} days")
         return "; ".join(parts)
@@ -88,12 +89,14 @@ class Course(NamedTuple):
     total: float
     points: dict[str, dict[str, float]]
     """By part and criterion."""
+    hand_in_at: str = ""
+    """Where the students hand in; the handout says it."""
     late: LateRule | None = None
     """None if there is no deadline."""
 
     def get_what_points_depend_on(self) -> dict[str, Any]:
         """The settings that decide how a submission is judged."""
-        elsewhere = ("members", "digits", "decimal", "separator", "late")
+        elsewhere = ("members", "digits", "hand_in_at", "decimal", "separator", "late")
         return {name: value for name, value in self._asdict().items() if name not in elsewhere}
 
 
@@ -109,7 +112,7 @@ def read(path: Path = PATH) -> Course:
         late = settings.pop("late", None)
         flat = {name: value for table in settings.values() for name, value in table.items()}
         named = {*Course._fields} - {"late", "total", "points"}
-        _check_names("", flat, named, named)
+        _check_names("", flat, named, named - {"hand_in_at"})
         if late is not None:
             _check_names("[late] ", late, LateRule._fields, ("deadline", "timezone"))
         course = Course(
@@ -119,7 +122,8 @@ def read(path: Path = PATH) -> Course:
             late=None if late is None else _read_late(**late),
         )
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CourseError(f"{path.name}: {error}") from None
+        forms = "a text stands in quotes, a date is like 2018-01-15 23:59:00"
+        raise CourseError(f"{path.name}: {error}; {forms}") from None
     except (KeyError, TypeError, AttributeError) as error:
         raise CourseError(f"{path.name}: a setting is missing or misplaced ({error})") from None
     for problem in _find_problems(course):
@@ -158,6 +162,8 @@ def _find_problems(course: Course) -> list[str]:
         sizes = getattr(course, name)
         if not all(_is_number(size, 1) for size in sizes) or sorted(sizes) != list(sizes):
             problems.append(f"[groups] {name} must be two numbers, the smaller first")
+    if not isinstance(course.hand_in_at, str):
+        problems.append("[groups] hand_in_at must be a text, in quotes")
     if course.decimal not in DECIMALS:
         problems.append(f"[table] decimal must be one of {list(DECIMALS)}")
     if course.separator not in SEPARATORS:
@@ -195,6 +201,16 @@ def _find_problems_of_late(rule: LateRule) -> list[str]:
         days = getattr(rule, name)
         if days is not None and (not isinstance(days, int) or not _is_number(days, 0)):
             problems.append(f"[late] {name} must be a whole number from 0")
+    if not problems and 0 < rule.percent_a_day < 1:
+        problems.append(
+            f"[late] percent_a_day = {rule.percent_a_day:g} is less than one percent: write 10 for"
+            " 10 %"
+        )
+    is_free = not (rule.points_a_day or rule.percent_a_day) and rule.latest_days is None
+    if not problems and is_free:
+        problems.append(
+            "[late] does not say what a day costs: write points_a_day, percent_a_day or latest_days"
+        )
     if rule.points_a_day and rule.percent_a_day:
         problems.append("[late] has points_a_day and percent_a_day: choose one of them")
     return problems

@@ -6,6 +6,7 @@ are merged part by part.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from grading.engine.text import LONGEST_REASON, printable
 GRADER_FAILED = "the grader itself failed here"
 """How the reason begins if a test neither passed nor lost."""
 MOST_REASONS = 2
-"""How many reasons are given of a criterion, and of a part: who has mended these sees the next."""
+"""How many reasons are given of a criterion: who has mended these sees the next."""
 
 
 class Question(NamedTuple):
@@ -89,18 +90,19 @@ def get_points(verdict: Verdict) -> dict[str, float]:
     return {part: sum(verdict[part]["points"].values()) for part in PARTS}
 
 
-def shorten(reasons: Iterable[str]) -> list[str]:
+def shorten(reasons: Iterable[str], most: int = MOST_REASONS) -> list[str]:
     """The first reasons, and of those that differ in a number only the first."""
     by_words: dict[str, str] = {}
     for reason in reasons:
         by_words.setdefault(re.sub(r"[-+]?\d[\d.,e+-]*", "0", reason), reason)
-    return list(by_words.values())[:MOST_REASONS]
+    return list(by_words.values())[:most]
 
 
 def get_reasons(verdict: Verdict, part: str) -> list[str]:
-    """Why a part lost points, in at most two sentences."""
-    by_criterion = verdict[part]["reasons"].values()
-    return shorten(reason for reasons in by_criterion for reason in reasons)
+    """Why a part lost points: a sentence for each criterion, or two for one."""
+    lost = [reasons for reasons in verdict[part]["reasons"].values() if reasons]
+    in_turns = itertools.chain.from_iterable(itertools.zip_longest(*lost))
+    return shorten(filter(None, in_turns), most=max(MOST_REASONS, len(lost)))
 
 
 def make_report(verdict: Verdict | None, output: str, **more: Any) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from grading.classroom.graded import LATE, Graded
+from grading.classroom.graded import LATE, Graded, Override
 from grading.engine.course import COURSE, LateRule
-from grading.gradebook.late import NO_TIME_KNOWN, find_lateness, read_times
-from grading.gradebook.overrides import read_overrides
+from grading.gradebook.late import NO_NUMBER_KNOWN, NO_TIME_KNOWN, find_lateness, read_times
+from grading.gradebook.overrides import Overrides, read_overrides
 
 
 def check_decisions(
@@ -29,6 +29,8 @@ def decide(
 ) -> list[Graded]:
     """The groups with what people decided and what lateness costs.
 
+    Decisions that change nothing are left out; `list_idle` tells of them.
+
     Args:
         graded: All groups.
         folder: The gradebook's.
@@ -39,11 +41,9 @@ def decide(
     """
     overrides = read_overrides(folder, [entry.group.name for entry in graded])
     decided = [
-        entry._replace(
-            overrides=overrides.decided.get(name := entry.group.name, {}),
-            group=entry.group._replace(
-                flags=(*entry.group.flags, *overrides.unclear.get(name, ()))
-            ),
+        _flag(
+            entry._replace(overrides=_keep_effective(entry, overrides)),
+            *overrides.unclear.get(entry.group.name, ()),
         )
         for entry in graded
     ]
@@ -52,11 +52,31 @@ def decide(
     times = read_times(folder, rule)
     timed = [entry._replace(lateness=find_lateness(entry, times, rule)) for entry in decided]
     return [
-        entry._replace(group=entry.group._replace(flags=(*entry.group.flags, NO_TIME_KNOWN)))
-        if times is not None
-        and entry.lateness is None
-        and entry.group.numbers
-        and LATE not in entry.overrides
+        _flag(entry, NO_TIME_KNOWN if entry.group.numbers else NO_NUMBER_KNOWN)
+        if times is not None and entry.lateness is None and LATE not in entry.overrides
         else entry
         for entry in timed
     ]
+
+
+def list_idle(graded: Sequence[Graded], folder: Path) -> list[str]:
+    """The decisions that change nothing, in words."""
+    overrides = read_overrides(folder, [entry.group.name for entry in graded])
+    return [
+        f"({part}) of {entry.group.name} has {override.points:g} without it"
+        for entry in graded
+        for part, override in overrides.decided.get(entry.group.name, {}).items()
+        if part not in _keep_effective(entry, overrides)
+    ]
+
+
+def _keep_effective(entry: Graded, overrides: Overrides) -> dict[str, Override]:
+    """A group's decisions, without those on a part that has as many points anyway."""
+    decided, judged = overrides.decided.get(entry.group.name, {}), entry.get_judged_points()
+    return {
+        part: decision for part, decision in decided.items() if decision.points != judged.get(part)
+    }
+
+
+def _flag(entry: Graded, *flags: str) -> Graded:
+    return entry._replace(group=entry.group._replace(flags=(*entry.group.flags, *flags)))

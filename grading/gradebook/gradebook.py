@@ -12,7 +12,7 @@ from grading.classroom.graded import CODE, LATE, GradebookError, Graded
 from grading.engine.parts import PARTS
 from grading.engine.verdict import lose_all, make_report
 from grading.gradebook.code import make_code_page
-from grading.gradebook.decisions import decide
+from grading.gradebook.decisions import decide, list_idle
 from grading.gradebook.description import describe
 from grading.gradebook.edits import write_files
 from grading.gradebook.feedback import make_page, make_text
@@ -39,7 +39,7 @@ class Written(NamedTuple):
     idle: list[str]
     """The decisions that change nothing, in words."""
     nbr_decided: int
-    """How many decisions there are."""
+    """How many decisions change something."""
     by_date: list[int]
     """How many days each group is late, of which only its file's date is known."""
 
@@ -55,6 +55,7 @@ def write_gradebook(graded: Iterable[Graded], folder: Path, form: Form = COURSES
     """
     graded = list(graded)
     records = json.dumps([entry.to_record() for entry in graded])
+    idle = list_idle(graded, folder)
     graded = decide(graded, folder)
     code = {entry.group.name: make_code_page(entry, folder) for entry in graded}
     pages = {name: f"{CODE}/{name}.html" for name, page in code.items() if page}
@@ -73,12 +74,6 @@ def write_gradebook(graded: Iterable[Graded], folder: Path, form: Form = COURSES
     for old in [path for pattern in patterns for path in folder.glob(pattern)]:
         if old.relative_to(folder).as_posix() not in files:
             old.unlink()
-    idle = [
-        f"({part}) of {entry.group.name} has {override.points:g} without it"
-        for entry in graded
-        for part, override in entry.overrides.items()
-        if entry.get_judged_points().get(part) == override.points
-    ]
     nbr_decided = sum(len(entry.overrides) for entry in graded)
     by_date = [
         entry.lateness.days

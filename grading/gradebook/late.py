@@ -42,6 +42,11 @@ NO_TIME_KNOWN = (
     " decide `late` by hand"
 )
 """The flag of a group that is not in the table."""
+NO_NUMBER_KNOWN = (
+    f"{FILE} cannot tell when it was handed in, as its name has no numbers: it counts as in time"
+    " until it is renamed"
+)
+"""The flag of a group that cannot be in the table."""
 GERMAN_MONTHS = (
     *("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August"),
     *("September", "Oktober", "November", "Dezember"),

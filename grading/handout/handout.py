@@ -118,6 +118,7 @@ def make_readme(course: Course) -> str:
         clip_norm=f"{course.clip_norm:g}",
         members=f"{course.members[0]} to {course.members[1]}",
         deadline=course.late.describe() if course.late else "",
+        where=course.hand_in_at,
     )
 
 

@@ -61,6 +61,8 @@ SIZES = {
     "for n_inp=1, n_out=1, one time step and a batch of one": Case("ones", 0.3, [[0.9]], 0.5),
 }
 """What tells whether a cell is right at all sizes."""
+STARTS = {"from a state of 0.5": Case("call", 0.3, X_SUMS, 0.5)}
+"""What tells whether a cell starts from the state that is given."""
 
 
 def run(equation: Equation, case: Case) -> np.ndarray:
@@ -99,7 +101,7 @@ def make_rows(cell: str) -> dict[str, Any]:
                 "name": equation.name,
                 "series": {
                     where: make_series(equation, case, is_lstm=is_lstm)
-                    for where, case in (CASES[cell] | SIZES).items()
+                    for where, case in (CASES[cell] | SIZES | STARTS).items()
                 },
             }
             for equation in RIGHT[cell]
@@ -121,6 +123,7 @@ def compute() -> dict[str, Any]:
     """What `expected.json` holds."""
     return {
         "sizes": {where: case._asdict() for where, case in SIZES.items()},
+        "starts": {where: case._asdict() for where, case in STARTS.items()},
         **{cell: make_rows(cell) for cell in RIGHT},
     }
 

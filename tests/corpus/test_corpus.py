@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from grading.engine.parts import PARTS
 from grading.engine.verdict import GRADER_FAILED
 from tests.corpus.entries import Entry
 from tests.corpus.hostile import HOSTILE
@@ -42,6 +43,16 @@ def test_mistakes_cost_their_own_part_and_are_named(entry, grades):
     reasons = [reason for part in entry.lost for reason in grade.reasons[part]]
     assert any(entry.reason in reason for reason in reasons)
     assert not any(GRADER_FAILED in reason for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [entry for entry in WRONG if "the start state" in entry.name and "ignored" in entry.name],
+    ids=lambda entry: entry.name,
+)
+def test_a_start_state_that_is_ignored_costs_its_criterion_and_no_other(entry, grades):
+    points = grades[entry.name].result().points[entry.lost]
+    assert points == PARTS[entry.lost].points - PARTS[entry.lost].criteria["state"]
 
 
 @some_of(HOSTILE)

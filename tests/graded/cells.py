@@ -128,6 +128,14 @@ def is_start_used(graph: LoadedGraph, part: str, probe: str) -> bool:
     return not np.allclose(*ones, atol=1e-6)
 
 
+def is_start_right(graph: LoadedGraph, part: str, probe: str, fit: Fit) -> bool:
+    """Whether the cell starts from the state that is given, as its equation does."""
+    return all(
+        is_as(run_case(graph, part, probe, case), fit.expect(where))
+        for where, case in EXPECTED["starts"].items()
+    )
+
+
 def run_cases(scorer, part: str, probe: str) -> dict[str, np.ndarray]:
     """The outputs in all cases that tell the equation, and for which there are outputs."""
     probes, came = scorer.get_probes(part), {}

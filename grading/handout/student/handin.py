@@ -186,7 +186,8 @@ def show_points(archive: Path) -> float:
     for letter, part in PARTS.items():
         tests = [test for test in result["tests"] if test["number"].startswith(f"{letter}.")]
         points = sum(test["score"] for test in tests)
-        why = next((t["output"] for t in tests if t["status"] == "failed" and t["output"]), "")
+        reasons = "\n".join(test["output"] for test in tests if test["status"] == "failed")
+        why = reasons.strip().partition("\n")[0]
         shown = f": {printable(why, LONGEST_REASON)}" if points < part.points else ""
         print(f"({letter}) {points:g}/{part.points:g}  {part.title}{shown}")
     print(f"    {result['score']:g}/{TOTAL:g}  by the public tests")
