@@ -435,6 +435,15 @@ HINTS = (
         " are all fetched in one run? Each run takes a new batch",
     ),
     (
+        "'nonetype' object cannot be interpreted",
+        "the batch size is not known here: loop over the time steps, which are axis 1 of x",
+    ),
+    (
+        "does not match type",
+        "the truth may be of another type than the outputs: make them alike by tf.cast",
+    ),
+    ("do not specify shape", "a tensor as initializer has its shape: leave the shape out"),
+    (
         "must be equal rank",
         "does a function return a list and something else, of which one is meant?",
     ),

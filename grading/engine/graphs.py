@@ -270,6 +270,11 @@ class _VariableInGraph:
             self.assign = tf.raw_ops.Assign(ref=handle, value=self.new_value)
 
 
+SHAPES = (
+    "two shapes do not fit: x is [batch, time, inputs], y is [batch, time], and outputs are T"
+    " tensors [batch, n]"
+)
+"""What is said of two tensors that cannot be added or joined."""
 RUN_ERRORS = {
     "Received a label value": (
         "there are labels beyond the number of outputs: every symbol of the task needs a logit"
@@ -279,6 +284,9 @@ RUN_ERRORS = {
         " outputs [batch, …] and truth [batch, time], and the axis at which they are stacked"
     ),
     "logits and labels must": "the shapes of logits and labels do not fit",
+    "Incompatible shapes": SHAPES,
+    "in both shapes must be equal": SHAPES,
+    "slice index": "a time step is taken that is not there: step t of x is x[:, t]",
     "Attempting to use uninitialized value": "a variable is used before it is initialised",
     "Could not find variable": "a variable is used that is in no collection of TensorFlow's",
 }

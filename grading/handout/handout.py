@@ -119,6 +119,7 @@ def make_readme(course: Course) -> str:
         members=f"{course.members[0]} to {course.members[1]}",
         deadline=course.late.describe() if course.late else "",
         where=course.hand_in_at,
+        activations=", ".join(course.basic_activations),
     )
 
 

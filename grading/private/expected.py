@@ -42,8 +42,8 @@ class Case(NamedTuple):
 
 X_SUMS = [[0.9, -0.7], [-1.3, 0.4], [0.6, 1.1], [-0.4, -1.6]]
 EQUATION = {
-    "with all weights 0.3": Case("call", 0.3, X_SUMS),
-    "with all weights -0.2": Case("call", -0.2, X_SUMS),
+    "with all weights and biases 0.3": Case("call", 0.3, X_SUMS),
+    "with all weights and biases -0.2": Case("call", -0.2, X_SUMS),
     "for large inputs": Case("call", 0.3, [[-900.0, 400.0], *X_SUMS[1:]]),
 }
 CASES = {

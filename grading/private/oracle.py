@@ -158,13 +158,19 @@ def unroll_stale(
 def unroll_forgetting(
     step: Step, parameters: np.ndarray, x: np.ndarray, start: State, *, kept: tuple[bool, ...]
 ):
-    """Each step sees the start state again, in all fields that are not kept."""
+    """Each step sees zeros in all fields that are not kept."""
 
     def forgetful(parameters, x_t, *state):
         seen = [s if keep else np.zeros_like(s) for s, keep in zip(state, kept, strict=True)]
         return step(parameters, x_t, *seen)
 
     return unroll(forgetful, parameters, x, start)
+
+
+def unroll_restarting(step: Step, parameters: np.ndarray, x: np.ndarray, start: State):
+    """Each step sees the start state again."""
+    begin = tuple(np.broadcast_to(s, (len(parameters), *s.shape)) for s in start)
+    return unroll(lambda p, x_t, *_: step(p, x_t, *begin), parameters, x, start)
 
 
 # --- right and wrong ----------------------------------------------------------------------------
@@ -241,6 +247,9 @@ ORDER_MISTAKES = {
 """Ways to get the sequence wrong, whatever the cell."""
 
 
+NOT_CARRIED_ON = "the state is not carried on: each step must start from the state before it"
+
+
 GATES = ("input_gate", "candidate", "forget_gate", "output_gate")
 """The order of an LSTM's gates here."""
 
@@ -275,10 +284,13 @@ MISTAKES = {
             for name, change in (
                 ("the bias is missing", {"bias": 0.0}),
                 ("the bias is subtracted", {"bias": -1.0}),
-                (
-                    "the state is not carried on: each step must start from the state before it",
-                    {"unroll": functools.partial(unroll_forgetting, kept=(False,))},
-                ),
+                *[
+                    (NOT_CARRIED_ON, {"unroll": wrong})
+                    for wrong in (
+                        unroll_restarting,
+                        functools.partial(unroll_forgetting, kept=(False,)),
+                    )
+                ],
                 *[(name, {"unroll": wrong}) for name, wrong in ORDER_MISTAKES.items()],
             )
             for activation in ACTIVATIONS.values()
@@ -338,7 +350,7 @@ MISTAKES = {
             unroll=functools.partial(unroll_forgetting, kept=(False, True)),
         ),
         _lstm(
-            "the state is not carried on: each step must start from the state before it",
+            NOT_CARRIED_ON,
             unroll=functools.partial(unroll_forgetting, kept=(False, False)),
         ),
         *[_lstm(name, unroll=wrong) for name, wrong in ORDER_MISTAKES.items()],

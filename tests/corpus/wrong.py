@@ -343,7 +343,7 @@ BASIC_CELL = [
     basic(
         "a step starts from the start state",
         "b",
-        "",
+        "not carried on",
         (LOOP_B, LOOP_B.replace("matmul(hidden,", "matmul(state.hidden,")),
     ),
     basic(
@@ -947,7 +947,7 @@ LOSSES = [
     part(
         "g",
         "the logarithm of a softmax",
-        "overflows",
+        "underflows",
         "p = tf.nn.softmax(tf.stack(outputs, 1))\n"
         "return -tf.reduce_mean(tf.reduce_sum(tf.one_hot(y, int(p.shape[2])) * tf.log(p), 2))",
     ),

@@ -190,13 +190,13 @@ def lose_outputs(
     what: str, case: dict[str, Any], came: np.ndarray, expected: np.ndarray, *, vague: bool = False
 ) -> None:
     """Loses with the sequence whose outputs differ most: what they should be, and what they are."""
-    length = min(len(came), len(expected))
+    length, nbr_units = min(len(came), len(expected)), came.shape[-1]
     came, expected = came[:length, :, 0], expected[:length]
     differences = np.abs(came - expected) / np.maximum(1, np.abs(expected))
     sequence = int(differences.max(axis=0).argmax())
     right, wrong = tell_apart(expected[:, sequence], came[:, sequence])
     lose(
-        f"{what}, from a state of {case['start']:g} and with inputs that add up to"
+        f"{what}, {nbr_units} hidden units, a state of {case['start']:g} and inputs that add up to"
         f" {_join(np.array(case['x_sums'])[:, sequence])} the outputs should be {right}; they are"
         f" {wrong}",
         vague=vague,

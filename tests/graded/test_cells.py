@@ -148,7 +148,9 @@ def test_the_final_hidden_state_is_the_last_output(graph, part, probe, rng):
             " the order of time"
         )
     elif "cell" in state and are_equal(state["cell"], outputs[-1]):
-        likely = "hidden and cell state are swapped in the returned state"
+        likely = (
+            "that is in the field cell: are the fields swapped, or are the cell states the outputs?"
+        )
     else:
         likely = "it is something else"
     lose(f"the field hidden of the final state should be the last output; {likely}")

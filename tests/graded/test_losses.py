@@ -298,7 +298,7 @@ def test_the_memory_loss_stays_a_number_at_large_logits(scorer, rng):
     if not np.isfinite(loss):
         lose(
             f"for large logits (thousands) the loss should be {expected:.4g} and is {loss}: the"
-            " logarithm of a softmax overflows; use a function that takes both in one"
+            " softmax underflows, and 0 has no logarithm; use a function that takes both in one"
         )
     compare([Trial(loss, expected, {}, "for large logits (thousands)")])
 
@@ -317,4 +317,7 @@ def test_the_gradient_of_the_memory_loss_reaches_all_outputs_alike(scorer, rng, 
     one_hot = np.eye(builder.NBR_SYMBOLS)[symbols.T]
     expected = (np.exp(log_softmax(logits)) - one_hot) / symbols.size
     if came.shape != expected.shape or not np.allclose(came, expected, rtol=1e-3, atol=1e-5):
-        lose("the gradient of the loss is not that of the mean cross-entropy of all outputs")
+        lose(
+            "the gradient of the loss is not that of the mean cross-entropy of all outputs, for"
+            f" logits of size {scale:g}"
+        )

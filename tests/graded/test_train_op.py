@@ -281,12 +281,11 @@ def explain_clipping(graph: LoadedGraph, first: np.ndarray, gradients: list[np.n
     if likely == NOT_CLIPPED:  # it counts each as what it is
         return likely
     measured = ", ".join(
-        f"{np.linalg.norm(g):.4g} as one of norm {norm:.4g}"
+        f"one of norm {np.linalg.norm(g):.4g} as if it had {norm:.4g}"
         for g, norm in zip(gradients[2:], norms[2:], strict=False)
     )
-    return "; ".join(
-        [*([likely] if likely else []), *([f"measured: it counts {measured}"] if measured else [])]
-    )
+    counts = f"measured: a gradient moves the weights {measured}" if measured else None
+    return "; ".join(filter(None, [likely, counts]))
 
 
 @pytest.mark.part("f", "clipping")
