@@ -107,6 +107,8 @@ def run(graph: LoadedGraph, fields, parameters: np.ndarray, x: np.ndarray, start
     states = [f"state/{field}" for field in fields if graph.has_output(f"state/{field}")]
     values = graph.fetch([*outputs, *states], {"x": x, **inputs})
     shapes = {np.shape(value) for value in values[: len(outputs)]}
+    if not shapes:
+        lose("there are no outputs", vague=True)
     if len(shapes) != 1:
         lose("the outputs are not all of one shape")
     if shapes != {np.shape(start[0])}:

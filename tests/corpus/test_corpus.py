@@ -13,7 +13,7 @@ from grading.engine.verdict import GRADER_FAILED
 from tests.corpus.entries import Entry
 from tests.corpus.hostile import HOSTILE
 from tests.corpus.right import RIGHT
-from tests.corpus.wrong import WRONG
+from tests.corpus.wrong import RETURN_D, WRONG, lstm
 
 
 def some_of(entries: list[Entry]):
@@ -43,6 +43,18 @@ def test_mistakes_cost_their_own_part_and_are_named(entry, grades):
     reasons = [reason for part in entry.lost for reason in grade.reasons[part]]
     assert any(entry.reason in reason for reason in reasons)
     assert not any(GRADER_FAILED in reason for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        lstm("no output", "d", "there are 0", (RETURN_D, RETURN_D.replace("outputs", "[]"))),
+        lstm("one output", "d", "there are 1", (RETURN_D, RETURN_D.replace("outputs", "[hidden]"))),
+    ],
+    ids=lambda entry: entry.name,
+)
+def test_without_outputs_the_grader_does_not_fail(entry, grades):
+    test_mistakes_cost_their_own_part_and_are_named(entry, grades)
 
 
 @pytest.mark.parametrize(

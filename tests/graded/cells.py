@@ -60,6 +60,8 @@ def run(
     if start is None:
         n_out = builder.CALLS["call"].n_out
         start = {field: np.zeros([len(x), n_out]) for field in get_fields(part)}
+    if not graph.nbr_outputs:
+        lose("there are no outputs", vague=True)
     outputs = [f"outputs/{step}" for step in range(graph.nbr_outputs)]
     fields = [field for field in get_fields(part) if graph.has_output(f"state/{field}")]
     values = graph.fetch(
@@ -150,8 +152,8 @@ def run_cases(scorer, part: str, probe: str) -> dict[str, np.ndarray]:
 
 
 def find_fit(part: str, came: dict[str, np.ndarray]) -> Fit | None:
-    """The right equation that explains all that came, if one does."""
-    for row in EXPECTED[builder.CELLS[part]]["right"]:
+    """The right equation that explains all that came, if something did and one does."""
+    for row in EXPECTED[builder.CELLS[part]]["right"] if came else ():
         fit = fit_constant(row, came)
         if all(is_as(came[where], fit.expect(where)) for where in came):
             return fit

@@ -51,6 +51,8 @@ def test_there_is_an_output_for_each_time_step(graph, part, probe):
 @of_cells("b", "d", "equation")
 def test_equal_weights_give_the_outputs_of_the_equation(scorer, graph, part, probe, note):
     came = run_cases(scorer, part, probe)
+    if not came:
+        lose("there are not as many outputs as time steps", vague=True)
     if not is_start_used(graph, part, probe):
         came = {where: c for where, c in came.items() if where != "for a large start state"}
     small = [where for where in came if where.startswith("with all weights")]
