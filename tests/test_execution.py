@@ -106,7 +106,7 @@ def test_towers_give_what_one_network_gives(cell_type, known, nbr_towers):
     assert_equal(came, evaluate_plainly(cell_type, 7, 4))
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 5), st.booleans())
 def test_the_loss_of_towers_is_that_of_numpy(batch, len_inp, nbr_towers, known):
     x, labels = draw(batch, len_inp)

@@ -189,7 +189,7 @@ def test_the_checkpoint_holds_the_network_that_was_tested(tmp_path):
     assert {"MyLSTMCell/W", "MyLSTMCell/b", "RNNOutputWrapper/W", "RNNOutputWrapper/b"} <= names
 
 
-@pytest.mark.parametrize(("task", "cell"), PAIRS)
+@pytest.mark.parametrize(("task", "cell"), [("sin", "lstm"), ("memory", "basic")])
 def test_the_same_seed_gives_the_same_run_and_another_another(tmp_path, task, cell):
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         assert run(tmp_path / name, f"--task {task} --cell {cell} --seed {seed}", *TINY) == 0
