@@ -284,7 +284,7 @@ def test_a_stopped_run_ends_bit_for_bit_where_one_that_was_not_does(
     tmp_path, monkeypatch, easy, whole, stop
 ):
     """Stops within and after an epoch, between metrics and checkpoint, and after the training."""
-    line = "--cell lstm --optimizer adam"
+    line = "--cell basic --optimizer adam"
     if not any(whole.iterdir()):
         assert run(whole, line) == 0
     what, _, number = stop.partition(" ")

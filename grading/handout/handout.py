@@ -1,7 +1,7 @@
 """Writes the student's tree: the solution without its solution regions, and the public tests.
 
-It is written only after a check: the solution must earn all points, and the blank handout none, by
-the public and by the private tests.
+It is written only after a check: the solution must earn all points, by the public tests and by all,
+and the blank handout none.
 """
 
 from __future__ import annotations
@@ -130,7 +130,10 @@ def make_requirements(root: Path) -> str:
 
 
 def check_points(handout: Path, folder: Path, root: Path = ROOT) -> None:
-    """Checks that the solution earns all points, and the blank handout none."""
+    """Checks that the solution earns all points, and the blank handout none.
+
+    More tests only take points away. So the blank handout earns none by the private tests either.
+    """
     solved = folder / "solved"
     shutil.copytree(handout, solved)
     for file in SUBMITTED_FILES:
@@ -138,12 +141,6 @@ def check_points(handout: Path, folder: Path, root: Path = ROOT) -> None:
     checks = [
         Check("the blank handout, by its own tests", handout, [PUBLIC_TESTS], 0),
         Check("the solution, by the handout's tests", solved, [PUBLIC_TESTS], TOTAL),
-        Check(
-            "the blank handout, by the private tests",
-            ROOT,
-            [PRIVATE_TESTS, f"--submission={handout}"],
-            0,
-        ),
         Check(
             "the solution, by all tests",
             ROOT,
