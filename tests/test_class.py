@@ -201,6 +201,7 @@ SETTINGS = PATH.read_text()
         ('"point"', '"dot"', "decimal must be one of"),
         ('separator = ","', 'separator = "|"', "separator must be one of"),
         ("[groups]", "[groups", "course.toml: "),
+        ("[groups]", "[groups]\nhand_in_at = 6", "hand_in_at must be a text, in quotes"),
     ],
 )
 def test_impossible_settings_are_refused_in_a_line(old, new, reason, tmp_path):

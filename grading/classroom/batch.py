@@ -73,14 +73,7 @@ def grade_class(folder: Path, gradebook: Path, submit: Submit, settings: Setting
         only = find_name((group.name for group in groups), settings.only)
         settings = settings._replace(only=only)
     arrivals = open_with_progress(groups, gradebook, settings)
-    listed = {name for arrival in arrivals.values() for name in arrival.aside}
-    for path in (gradebook / ASIDE).iterdir():
-        if path.name not in listed:
-            path.unlink()
-    keep_code(
-        gradebook / CODE,
-        ((name, a.read_submission()) for name, a in arrivals.items() if a.result is None),
-    )
+    keep_arrivals(gradebook, arrivals)
     kept = Kept(gradebook / KEPT)
     results: dict[str, Result] = {}
     keys: dict[str, Path] = {}
@@ -110,6 +103,18 @@ def grade_class(folder: Path, gradebook: Path, submit: Submit, settings: Setting
         Graded(arrival.flag_group(), arrival.flags, arrival.aside, results[name])
         for name, arrival in arrivals.items()
     ]
+
+
+def keep_arrivals(gradebook: Path, arrivals: Mapping[str, Opened]) -> None:
+    """Keeps code and papers of what was handed in, and removes those of all else."""
+    listed = {name for arrival in arrivals.values() for name in arrival.aside}
+    for path in (gradebook / ASIDE).iterdir():
+        if path.name not in listed:
+            path.unlink()
+    keep_code(
+        gradebook / CODE,
+        ((name, a.read_submission()) for name, a in arrivals.items() if a.result is None),
+    )
 
 
 def open_with_progress(

@@ -84,7 +84,7 @@ class _Worker:
 
 
 _idle: list[_Worker] = []
-"""Those that wait for a function: to start a thread takes longer than to run a small graph."""
+"""Those that wait for a function, so that each of hundreds of small runs needs no new thread."""
 
 
 def _call(function: Callable[[], Any]) -> tuple[bool, Any]:

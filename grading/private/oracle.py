@@ -246,9 +246,8 @@ ORDER_MISTAKES = {
 }
 """Ways to get the sequence wrong, whatever the cell."""
 
-
 NOT_CARRIED_ON = "the state is not carried on: each step must start from the state before it"
-
+"""The mistake of a cell whose steps know nothing of one another."""
 
 GATES = ("input_gate", "candidate", "forget_gate", "output_gate")
 """The order of an LSTM's gates here."""

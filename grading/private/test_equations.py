@@ -387,29 +387,59 @@ def test_the_gradients_are_those_of_the_equation(fit, part, scorer, rng, starts_
         np.concatenate([g.ravel() for g in came]), slopes[:, 0], each.describe, len(weights)
     )
 
-    for number, (name, value) in enumerate(inputs.items()):
-        gradient = gradients.by_inputs[name]
+    for number, (name, gradient) in enumerate(gradients.by_inputs.items()):
         if gradient is None or not (name == "x" or starts_right):
             return  # told elsewhere
-        moves = rng.normal(size=[each.length if name == "x" else 1, *value.shape])
-        if name == "x":
-            moves *= np.eye(each.length)[:, np.newaxis, :, np.newaxis]  # one step in each
-        ends = []
-        for sign in (1, -1):
-            moved = [np.concatenate([fed] * len(moves)) for fed in (x, *start)]
-            moved[number] = np.concatenate(value + sign * DERIVATIVE_STEP * moves)
-            ends.append(expect(parameters, moved[0], moved[1:])[0])
-        slopes = (ends[0] - ends[1]) / (2 * DERIVATIVE_STEP)
-        for step, (move, slope) in enumerate(zip(moves, slopes, strict=True)):
-            what = f"the input of step {step + 1}" if name == "x" else f"the start {name}"
-            terms = gradient * move  # their sum may be small, and as inexact as they are
-            _compare_derivatives(
-                np.array([terms.sum()]),
-                np.array([slope]),
-                lambda _, w=what: w,
-                len(weights),
-                float(np.linalg.norm(terms)),
-            )
+        steps = [f"the input of step {step + 1}" for step in range(each.length)]
+        _compare_along_moves(
+            number,
+            [x, *start],
+            gradient,
+            steps if name == "x" else [f"the start {name}"],
+            lambda fed: expect(parameters, fed[0], fed[1:])[0],
+            len(weights),
+            rng,
+        )
+
+
+def _compare_along_moves(
+    number: int,
+    fed: Sequence[np.ndarray],
+    gradient: np.ndarray,
+    what: Sequence[str],
+    expect: Callable[[Sequence[np.ndarray]], np.ndarray],
+    length: int,
+    rng: np.random.Generator,
+) -> None:
+    """Loses where a sum does not change as its gradient by something that is fed says.
+
+    Args:
+        number: Of what is moved, among all that is fed.
+        fed: The input [B, T, I], and the fields of the start state.
+        gradient: By what is moved.
+        what: Names of the moves; if there are several, of one time step each.
+        expect: The sum for each of N batches that are fed one after another, [N].
+        length: How many outputs are added.
+        rng: Draws the moves.
+    """
+    moves = rng.normal(size=[len(what), *fed[number].shape])
+    if len(what) > 1:
+        moves *= np.eye(len(what))[:, np.newaxis, :, np.newaxis]
+    ends = []
+    for sign in (1, -1):
+        moved = [np.concatenate([each] * len(moves)) for each in fed]
+        moved[number] = np.concatenate(fed[number] + sign * DERIVATIVE_STEP * moves)
+        ends.append(expect(moved))
+    slopes = (ends[0] - ends[1]) / (2 * DERIVATIVE_STEP)
+    for name, move, slope in zip(what, moves, slopes, strict=True):
+        terms = gradient * move  # their sum may be small, and as inexact as they are
+        _compare_derivatives(
+            np.array([terms.sum()]),
+            np.array([slope]),
+            lambda _, name=name: name,
+            length,
+            float(np.linalg.norm(terms)),
+        )
 
 
 def _compare_derivatives(
